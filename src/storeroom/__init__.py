@@ -1,0 +1,1 @@
+"""Async file storage with one facade and many disks."""

@@ -1,0 +1,1 @@
+"""What every driver, layer and user may rely on; standard library only."""

@@ -1,0 +1,71 @@
+"""A content type by a file's name, or by its first bytes."""
+
+import mimetypes
+from functools import lru_cache
+
+__all__ = ["HEAD_BYTES", "by_content", "by_name"]
+
+HEAD_BYTES = 2048
+"""How many first bytes `by_content` wants."""
+
+_NAMES = {
+    ".avif": "image/avif",
+    ".br": "application/x-brotli",
+    ".bz2": "application/x-bzip2",
+    ".gz": "application/gzip",
+    ".jsonl": "application/jsonl",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".toml": "application/toml",
+    ".ts": "text/plain",
+    ".wasm": "application/wasm",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xz": "application/x-xz",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".zst": "application/zstd",
+}
+_BUILTIN = mimetypes.MimeTypes()
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"SQLite format 3\x00", "application/vnd.sqlite3"),
+)
+
+
+@lru_cache(maxsize=1024)
+def by_name(path: str, /) -> str | None:
+    """The type that the extension stands for, None where it stands for none; the same everywhere."""
+    name = path.rpartition("/")[2].lower()
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not stem:
+        return None
+    known = _NAMES.get(f".{extension}")
+    if known:
+        return known
+    return _BUILTIN.guess_type(f"x.{extension}")[0]
+
+
+def by_content(head: bytes, /) -> str | None:
+    """The type that a small table of signatures sees in the first bytes, None where it sees none."""
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        return "image/avif" if head[8:12] == b"avif" else "video/mp4"
+    return None

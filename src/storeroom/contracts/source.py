@@ -1,0 +1,145 @@
+"""Bytes coming out, with the facts of the file they come from."""
+
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Self
+
+from storeroom.contracts.errors import Closed, Corrupted
+from storeroom.contracts.values import Stat
+
+__all__ = ["Source"]
+
+
+class Source:
+    """One file being read: `stat`, async iteration, `read`, `lines`; released however it ends.
+
+    `chunks` is all of the bytes, or an iterator over them (its `aclose`, where it has one, is awaited
+    at the end). `size` is how many bytes will come, None where unknown: fewer or more is `Corrupted`.
+    `release` is called exactly once, also on garbage collection, and must not block. With
+    `chunk_size` every chunk has that many bytes, but for the last.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_chunks",
+        "_closed",
+        "_done",
+        "_held",
+        "_release",
+        "chunk_size",
+        "size",
+        "stat",
+    )
+
+    def __init__(
+        self,
+        stat: Stat,
+        chunks: bytes | AsyncIterator[bytes],
+        /,
+        *,
+        size: int | None = None,
+        release: Callable[[], object] | None = None,
+        chunk_size: int | None = None,
+    ) -> None:
+        self.stat = stat
+        self.size = len(chunks) if isinstance(chunks, bytes) else size
+        self.chunk_size = chunk_size
+        self._held = chunks if isinstance(chunks, bytes) else b""
+        self._chunks = None if isinstance(chunks, bytes) else chunks
+        self._release = release
+        self._done = len(self._held)
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._chunk() if self.chunk_size is None else await self.read(self.chunk_size)
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def read(self, count: int = -1, /) -> bytes:
+        """Exactly `count` bytes, fewer only at the end, all that remain for -1; `b""` at the end."""
+        parts: list[bytes] = []
+        missing = count
+        while missing != 0:
+            chunk = await self._chunk()
+            if not chunk:
+                break
+            if 0 <= missing < len(chunk):
+                chunk, self._held = chunk[:missing], chunk[missing:]
+            parts.append(chunk)
+            missing -= len(chunk) if count >= 0 else 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """The lines, each with its newline, as a binary file gives them."""
+        tail: list[bytes] = []
+        while chunk := await self._chunk():
+            *full, rest = chunk.split(b"\n")
+            for line in full:
+                yield b"".join((*tail, line, b"\n"))
+                tail.clear()
+            if rest:
+                tail.append(rest)
+        if tail:
+            yield b"".join(tail)
+
+    async def aclose(self) -> None:
+        """Release the file or connection; reading on raises `Closed`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._held = b""
+        try:
+            closing = getattr(self._chunks, "aclose", None)
+            if closing is not None:
+                await closing()
+        finally:
+            self._drop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        release, self._release = getattr(self, "_release", None), None
+        if release is not None:
+            release()
+
+    async def _chunk(self) -> bytes:
+        if self._held:
+            chunk, self._held = self._held, b""
+            return chunk
+        if self._closed:
+            raise Closed("this source was closed; open it again", path=self.stat.path)
+        if self._chunks is None:
+            return b""
+        async for chunk in self._chunks:
+            if chunk:
+                self._counted(len(chunk))
+                return chunk
+        self._complete()
+        return b""
+
+    def _counted(self, count: int) -> None:
+        self._done += count
+        if self.size is not None and self._done > self.size:
+            raise Corrupted(f"more than the {self.size} bytes expected", path=self.stat.path)
+
+    def _complete(self) -> None:
+        self._chunks = None
+        self._drop()
+        if self.size is not None and self._done < self.size:
+            raise Corrupted(f"ended after {self._done} of {self.size} bytes", path=self.stat.path)

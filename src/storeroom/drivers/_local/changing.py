@@ -1,0 +1,173 @@
+"""What becomes of files that are there: removed, renamed, added to, their attributes changed."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from storeroom.contracts.errors import (
+    AlreadyExists,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Unavailable,
+    Unsupported,
+    translating,
+)
+from storeroom.contracts.values import RemoveOptions, Stat, Visible, WriteOptions
+from storeroom.drivers._local.beneath import Tree, made
+from storeroom.drivers._local.copying import typed
+from storeroom.drivers._local.descriptor import read_at, write_all
+from storeroom.drivers._local.directory import READ, Directory, is_link, sync
+from storeroom.drivers._local.facts import (
+    EPOCH,
+    check_match,
+    check_target,
+    facts,
+    look_at,
+    opened_file,
+    regular,
+)
+from storeroom.drivers._local.failures import changing, is_missing, linked
+from storeroom.drivers._local.kept import read_kept, write_kept
+from storeroom.drivers._local.locks import locked
+from storeroom.drivers._local.root import Root
+from storeroom.drivers._local.rules import Rules
+from storeroom.drivers._local.writing import Writing, place_locked, store
+
+_ADD = os.O_WRONLY | os.O_APPEND | (READ & ~os.O_RDONLY)
+_BLOCK = 1 << 20
+_TRIES = 100
+
+
+def remove(root: Root, rules: Rules, path: str, how: RemoveOptions) -> bool:
+    """Remove a file: whether one was there."""
+    folder, _, name = path.rpartition("/")
+    try:
+        with root.tree().directory(folder) as parent, locked(parent) as safe:
+            found = parent.find(name)
+            if found is not None and is_link(found):
+                raise linked()
+            check_match(found, how.if_match, path, safe=safe)
+            if found is None or not stat.S_ISREG(found.st_mode):
+                return False
+            parent.unlink(name)
+            if rules.syncs_folders:
+                parent.sync()
+            return True
+    except OSError as error:
+        if isinstance(error, StorageError) or not is_missing(error):
+            raise
+        check_match(None, how.if_match, path, safe=True)
+        return False
+
+
+def rename(root: Root, rules: Rules, path: str, to: str, how: WriteOptions) -> Stat:
+    """Move a file, with all that is stored beside it, in one step."""
+    tree = root.tree()
+    kept = _prepared(tree, path, to)
+    if path == to:
+        return look_at(tree, path)
+    source, _, name = path.rpartition("/")
+    target = to.rpartition("/")[0]
+    with tree.directory(source) as home, translating(changing, "rename", to):
+        sync = rules.syncs_folders
+        with made(tree, target, rules.folder_mode(), sync=sync) as parent:
+            found = _rename(home, name, parent, path, to, how)
+            if sync:
+                parent.sync()
+                home.sync()
+    return facts(to, found, kept)
+
+
+def extend(
+    root: Root,
+    rules: Rules,
+    path: str,
+    how: WriteOptions,
+    pour: Callable[[int], None],
+    create: Callable[[WriteOptions], Stat],
+) -> Stat:
+    """Add to a file what `pour` writes into it, or `create` it."""
+    for _ in range(_TRIES):
+        try:
+            return _extended(root, rules, path, how, pour)
+        except OSError as error:
+            if isinstance(error, StorageError) or error.errno != errno.ENOENT:
+                raise
+        if how.if_match is not None:
+            raise PreconditionFailed("there is no file, and if_match names one")
+        try:
+            return create(replace(how, overwrite=False))
+        except AlreadyExists:
+            if not how.overwrite:
+                raise
+    raise Unavailable("the file comes and goes; try again")
+
+
+def extend_by(root: Root, rules: Rules, path: str, how: WriteOptions, data: bytes) -> Stat:
+    """Add some bytes."""
+    return extend(
+        root,
+        rules,
+        path,
+        how,
+        lambda fd: write_all(fd, data),
+        lambda new: store(root, rules, path, data, new),
+    )
+
+
+def extend_from(root: Root, rules: Rules, path: str, how: WriteOptions, spool: Writing) -> Stat:
+    """Add what a temporary file holds; where there is nothing to add to, it becomes the file."""
+    return extend(root, rules, path, how, lambda fd: _pour(spool.fd, fd), spool.finish_as)
+
+
+def change_attributes(root: Root, rules: Rules, path: str, how: WriteOptions) -> Stat:
+    """Change headers, metadata and visibility: all of them or none."""
+    if not how.overwrite:
+        raise AlreadyExists("a file is here already; leave overwrite=False out")
+    with _held(root, path, how.if_match) as (fd, found):
+        before = found.st_mode & 0o7777
+        kept = read_kept(fd).changed_by(how).under(path)
+        if how.visibility is not None:
+            os.fchmod(fd, rules.file_mode(how.visibility))
+        try:
+            kept = write_kept(fd, kept, must=how.metadata is not None and not how.carried)
+        except BaseException:
+            if how.visibility is not None:
+                os.fchmod(fd, before)
+            raise
+        if rules.syncs_files:
+            sync(fd)
+        return facts(path, found, kept)
+
+
+def read_visibility(root: Root, rules: Rules, path: str) -> Visible:
+    with opened_file(root.tree(), path) as (_, found):
+        return rules.files.seen_as(found.st_mode)
+
+
+def change_visibility(root: Root, rules: Rules, path: str, visibility: Visible) -> None:
+    with opened_file(root.tree(), path) as (fd, _):
+        os.fchmod(fd, rules.file_mode(visibility))
+
+
+def change_time(root: Root, path: str, modified: datetime) -> None:
+    moment = (modified - EPOCH) // timedelta(microseconds=1) * 1000
+    with opened_file(root.tree(), path) as (fd, _):
+        os.utime(fd, ns=(moment, moment))
+
+
+@contextmanager
+def _held(root: Root, path: str, match: str | None) -> Iterator[tuple[int, os.stat_result]]:
+    with root.tree().directory(path.rpartition("/")[0]) as parent, locked(parent) as safe:
+        fd = parent.open(path.rpartition("/")[2], READ)
+        try:
+            found = regular(fd)
+            check_match(found, match, path, safe=safe)
+            yield fd, found
+        finally:
+            os.close(fd)

@@ -1,0 +1,73 @@
+"""One open file descriptor that is closed exactly once, and never under a call still using it."""
+
+import os
+import threading
+
+from storeroom.contracts.errors import Closed
+
+
+class Descriptor:
+    """Reads at an offset; `close` never waits: a read under way closes it when it is done."""
+
+    __slots__ = ("_busy", "_closing", "_fd", "_lock")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._busy = False
+        self._closing = False
+        self._lock = threading.Lock()
+
+    def read_at(self, count: int, offset: int) -> bytes:
+        """Exactly `count` bytes from `offset`, fewer only where the file ends."""
+        with self._lock:
+            if self._closing:
+                raise Closed("this source was closed; open it again")
+            self._busy = True
+        try:
+            return read_at(self._fd, count, offset)
+        finally:
+            with self._lock:
+                self._busy = False
+                self._finish()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+            self._finish()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _finish(self) -> None:
+        if self._closing and not self._busy and self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+def read_at(fd: int, count: int, offset: int) -> bytes:
+    first = _read(fd, count, offset)
+    if len(first) == count or not first:
+        return first
+    parts, got = [first], len(first)
+    while got < count:
+        part = _read(fd, count - got, offset + got)
+        if not part:
+            break
+        parts.append(part)
+        got += len(part)
+    return b"".join(parts)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+if hasattr(os, "pread"):
+    _read = os.pread
+else:
+
+    def _read(fd: int, count: int, offset: int, /) -> bytes:
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.read(fd, count)

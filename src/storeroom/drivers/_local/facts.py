@@ -1,0 +1,99 @@
+"""What is known of a file: its `Stat` and etag, from the file system's own words."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from storeroom.contracts import mime
+from storeroom.contracts.errors import NotFound, Obstructed, PreconditionFailed, Unsupported
+from storeroom.contracts.values import Stat
+from storeroom.drivers._local.beneath import Tree
+from storeroom.drivers._local.directory import READ, is_link
+from storeroom.drivers._local.failures import linked
+from storeroom.drivers._local.kept import Kept, read_kept
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def facts(path: str, found: os.stat_result, kept: Kept) -> Stat:
+    """The `Stat` of a file just opened or stored."""
+    return Stat(
+        path,
+        size=found.st_size,
+        modified=_modified(found),
+        etag=etag_of(found),
+        content_type=kept.content_type or mime.by_name(path),
+        cache_control=kept.cache_control,
+        content_disposition=kept.content_disposition,
+        content_encoding=kept.content_encoding,
+        content_language=kept.content_language,
+        metadata=kept.metadata,
+    )
+
+
+def listed(path: str, found: os.stat_result) -> Stat:
+    """The `Stat` of a listing: what needs no opening."""
+    return Stat(path, size=found.st_size, modified=_modified(found), etag=etag_of(found))
+
+
+def etag_of(found: os.stat_result) -> str:
+    """Changes with every write: each makes a new inode, stamped by a clock of nanoseconds."""
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+@contextmanager
+def opened_file(tree: Tree, path: str) -> Iterator[tuple[int, os.stat_result]]:
+    """A regular file open for reading; anything else is `NotFound`."""
+    fd = tree.open(path, READ)
+    try:
+        yield fd, regular(fd)
+    finally:
+        os.close(fd)
+
+
+def look_at(tree: Tree, path: str) -> Stat:
+    with opened_file(tree, path) as (fd, found):
+        return facts(path, found, read_kept(fd))
+
+
+def regular(fd: int) -> os.stat_result:
+    """The facts of an open file, if it is a regular one."""
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode):
+        return found
+    if stat.S_ISDIR(found.st_mode):
+        raise NotFound("this is a folder")
+    raise NotFound("this is not a regular file")
+
+
+def check_target(found: os.stat_result | None, path: str) -> None:
+    """Refuse to put a file where a link, a folder or a special file stands."""
+    if found is None or stat.S_ISREG(found.st_mode):
+        return
+    if is_link(found):
+        error = linked()
+        error.located(path=path)
+        raise error
+    what = "a folder" if stat.S_ISDIR(found.st_mode) else "a FIFO, socket or device"
+    raise Obstructed(f"{what} stands here", path=path)
+
+
+def check_match(found: os.stat_result | None, wanted: str | None, path: str, *, safe: bool) -> None:
+    """Refuse where the file is not the one that `if_match` names; `safe` says that a lock is held."""
+    if wanted is None:
+        return
+    if not safe:
+        raise Unsupported("this file system has no locks, so if_match cannot be kept", path=path)
+    if found is None:
+        raise PreconditionFailed("there is no file, and if_match names one", path=path)
+    if not stat.S_ISREG(found.st_mode) or etag_of(found) != wanted:
+        raise PreconditionFailed("the file is not the one that if_match names", path=path)
+
+
+def _modified(found: os.stat_result) -> datetime | None:
+    try:
+        return EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
+    except OverflowError:  # a time beyond the year 9999, set by another program
+        return None

@@ -1,0 +1,142 @@
+"""What is stored beside the bytes: content headers and metadata, in one extended attribute.
+
+One attribute holds all of it as JSON, because setting an attribute replaces it in one step.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from storeroom.contracts import mime
+from storeroom.contracts.errors import Unsupported
+from storeroom.contracts.values import WriteOptions
+
+HAS_XATTRS = hasattr(os, "setxattr")
+HEADERS = (
+    "content_type",
+    "cache_control",
+    "content_disposition",
+    "content_encoding",
+    "content_language",
+)
+_NAME = "user.storeroom.attributes"
+_TOO_BIG = {errno.E2BIG, errno.ERANGE, errno.ENAMETOOLONG}
+_NOT_OFFERED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Headers and metadata of one file; metadata is None where there is no place for any."""
+
+    content_type: str | None = None
+    cache_control: str | None = None
+    content_disposition: str | None = None
+    content_encoding: str | None = None
+    content_language: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def changed_by(self, how: WriteOptions) -> "Kept":
+        """With what `how` says in place of what was."""
+        given = {name: getattr(how, name) for name in (*HEADERS, "metadata")}
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def under(self, path: str) -> "Kept":
+        """Without a type that the path's own extension says."""
+        if self.content_type is None or self.content_type != mime.by_name(path):
+            return self
+        return replace(self, content_type=None)
+
+    @property
+    def packed(self) -> bytes:
+        """The attribute's content; nothing where there is nothing to keep."""
+        given: dict[str, Any] = {name: getattr(self, name) for name in HEADERS}
+        given["metadata"] = dict(self.metadata or {})
+        given = {name: value for name, value in given.items() if value}
+        if not given:
+            return b""
+        text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass")
+
+
+NOTHING = Kept()
+
+
+def read_kept(fd: int) -> Kept:
+    """What is stored beside an open file; nothing where another program left nonsense."""
+    if not HAS_XATTRS:
+        return NOTHING
+    try:
+        packed = os.getxattr(fd, _NAME)
+    except OSError as error:
+        return Kept(metadata={}) if error.errno == errno.ENODATA else NOTHING
+    try:
+        found = json.loads(packed)
+    except ValueError:
+        return Kept(metadata={})
+    return _understood(found) if isinstance(found, dict) else Kept(metadata={})
+
+
+def write_kept(fd: int, kept: Kept, *, must: bool) -> Kept:
+    """Store beside an open file: what is kept of it.
+
+    Metadata that `must` be kept is, or `Unsupported` and nothing is changed; headers, and metadata
+    carried along by a copy, drop where there is no room.
+    """
+    for attempt in _attempts(kept, must=must):
+        if _stored(fd, attempt.packed):
+            return attempt if HAS_XATTRS else replace(attempt, metadata=None)
+    raise Unsupported(
+        "this file system has no extended attributes, or too little room in them, for the metadata"
+    )
+
+
+def _attempts(kept: Kept, *, must: bool) -> Iterator[Kept]:
+    yield kept
+    if must and kept.metadata:
+        yield Kept(metadata=kept.metadata)
+        return
+    yield replace(kept, metadata={})
+    yield Kept(metadata={})
+
+
+def _stored(fd: int, packed: bytes) -> bool:
+    if not HAS_XATTRS:
+        return not packed
+    try:
+        if packed:
+            os.setxattr(fd, _NAME, packed)
+            return True
+        os.removexattr(fd, _NAME)
+    except OSError as error:
+        if not packed and error.errno in {errno.ENODATA, *_NOT_OFFERED}:
+            return True
+        if error.errno in _NOT_OFFERED or _is_too_big(fd, error):
+            return False
+        raise
+    return True
+
+
+def _is_too_big(fd: int, error: OSError) -> bool:
+    # ext4 says ENOSPC for attributes beyond its one block: a full disk says it too.
+    full = error.errno == errno.ENOSPC and os.fstatvfs(fd).f_bavail == 0
+    return error.errno in _TOO_BIG or (error.errno == errno.ENOSPC and not full)
+
+
+def _understood(found: dict[str, Any]) -> Kept:  # another program may have written it
+    headers = {name: _text(found.get(name)) for name in HEADERS}
+    pairs = found.get("metadata")
+    metadata = (
+        {key: value for key, value in pairs.items() if _text(value) is not None and _text(key)}
+        if isinstance(pairs, dict)
+        else {}
+    )
+    return Kept(**headers, metadata=metadata)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str) and not any(ord(c) < 32 or c == "\x7f" for c in value):
+        return value
+    return None

@@ -1,0 +1,59 @@
+"""Reading a range: small ones whole in one step, larger ones from a descriptor held open."""
+
+import os
+from dataclasses import dataclass
+
+from storeroom.contracts.errors import Corrupted, NotModified, PreconditionFailed
+from storeroom.contracts.values import ReadOptions, Stat
+from storeroom.drivers._local.descriptor import Descriptor
+from storeroom.drivers._local.directory import READ
+from storeroom.drivers._local.facts import etag_of, facts, regular
+from storeroom.drivers._local.kept import read_kept
+from storeroom.drivers._local.root import Root
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file opened to be read: its first block, and the descriptor where there is more."""
+
+    stat: Stat
+    start: int
+    stop: int
+    first: bytes
+    rest: Descriptor | None
+
+
+def open_range(root: Root, path: str, how: ReadOptions) -> Opened:
+    """Open, look, and read what fits into one block."""
+    fd = root.tree().open(path, READ)
+    held = Descriptor(fd)
+    try:
+        found = regular(fd)
+        _check(found, how)
+        start = min(how.start, found.st_size)
+        stop = found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
+        whole = stop - start <= BLOCK
+        first = held.read_at(stop - start if whole else block_for(how), start)
+        if whole and len(first) < stop - start:
+            raise Corrupted("the file was cut while it was read")
+        stat = facts(path, found, read_kept(fd))
+    except BaseException:
+        held.close()
+        raise
+    if whole:
+        held.close()
+    return Opened(stat, start, stop, first, None if whole else held)
+
+
+def block_for(how: ReadOptions) -> int:
+    """How much to read at once: about a MiB, in whole chunks."""
+    return BLOCK if how.chunk_size is None else max(1, BLOCK // how.chunk_size) * how.chunk_size
+
+
+def _check(found: os.stat_result, how: ReadOptions) -> None:
+    if how.if_match is not None and how.if_match != etag_of(found):
+        raise PreconditionFailed("the file is not the one that if_match names")
+    if how.if_none_match is not None and how.if_none_match == etag_of(found):
+        raise NotModified("the file is still the one that if_none_match names")

@@ -1,0 +1,39 @@
+"""The folder a disk lives in: opened on first use, made on the first write, then held."""
+
+import os
+from collections.abc import Callable
+
+from storeroom.drivers._local.beneath import Tree
+
+
+class Root:
+    """Gives the tree under the root; a root that was deleted is looked up anew."""
+
+    __slots__ = ("_mode", "_opener", "_tree", "path")
+
+    def __init__(self, path: str, mode: int, opener: Callable[[str], Tree]) -> None:
+        self.path = path
+        self._mode = mode
+        self._opener = opener
+        self._tree: Tree | None = None
+
+    def tree(self) -> Tree:
+        """The tree; `FileNotFoundError` while nothing was written yet."""
+        tree = self._tree
+        if tree is None or not tree.root.is_linked():
+            tree = self._tree = self._opener(self.path)
+        return tree
+
+    def made(self) -> Tree:
+        """The tree, its root made where it is missing."""
+        try:
+            return self.tree()
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        try:
+            os.mkdir(self.path, self._mode)
+        except FileExistsError:
+            return self.tree()
+        tree = self.tree()
+        tree.root.chmod(self._mode)
+        return tree

@@ -1,0 +1,207 @@
+"""One write: a temporary file in the same folder, made durable, then put in place in one step."""
+
+import contextlib
+import errno
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from storeroom.contracts.errors import AlreadyExists, PreconditionFailed, StorageError
+from storeroom.contracts.paths import RESERVED
+from storeroom.contracts.values import Stat, WriteOptions
+from storeroom.drivers._local.beneath import made, nearest
+from storeroom.drivers._local.descriptor import write_all
+from storeroom.drivers._local.directory import FLAGS, Directory, sync
+from storeroom.drivers._local.facts import check_match, check_target, facts
+from storeroom.drivers._local.kept import HAS_XATTRS, NOTHING, Kept, write_kept
+from storeroom.drivers._local.locks import acquire, locked
+from storeroom.drivers._local.root import Root
+from storeroom.drivers._local.rules import Rules
+
+TEMPORARY = f"{RESERVED}tmp-"
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
+_CLOSES_FIRST = os.name == "nt"  # Windows renames no open file
+_ONE_GO = 1 << 20
+_NO_HARD_LINKS = {errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+class Writing:
+    """The steps of one write, each called in a worker thread: `begin`, `add`..., `finish`.
+
+    `abandon` undoes all that was not finished; so does garbage collection, as a last resort. The
+    temporary file is locked for as long as it lives, which keeps it from being swept.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        rules: Rules,
+        path: str,
+        how: WriteOptions,
+        *,
+        size: int | None = None,
+        kept: Kept = NOTHING,
+        mode: int | None = None,
+    ) -> None:
+        self.fd = -1
+        self._home: Directory | None = None
+        self._nearest = ""
+        self._temporary = ""
+        self._root = root
+        self._rules = rules
+        self._path = path
+        self._how = how
+        self._size = size
+        self._kept = kept.changed_by(how).under(path)
+        self._mode = rules.file_mode(how.visibility) if mode is None else mode
+        self._folder, _, self._name = path.rpartition("/")
+
+    def begin(self) -> "Writing":
+        """Make the temporary file, as far down the path as there are folders."""
+        tree = self._root.made()
+        self._home, self._nearest = nearest(tree, self._folder)
+        self._look_first(self._home)
+        self._temporary = TEMPORARY + secrets.token_hex(8)
+        self.fd = self._home.open(self._temporary, _NEW)
+        acquire(self.fd)
+        self._keep()
+        if self._size is not None and self._size > _ONE_GO:
+            self._reserve(self._size)
+        return self
+
+    def add(self, data: bytes) -> None:
+        write_all(self.fd, data)
+
+    def finish(self) -> Stat:
+        """Put the file in its place, whole; from here on it is the new one, or still the old."""
+        if hasattr(os, "fchmod"):
+            os.fchmod(self.fd, self._mode)
+        if os.utime in os.supports_fd:
+            now = time.time_ns()
+            os.utime(self.fd, ns=(now, now))
+        if self._rules.syncs_files:
+            sync(self.fd)
+        found = os.fstat(self.fd)
+        if _CLOSES_FIRST:
+            self._close()
+        self._put_in_place()
+        return facts(self._path, found, self._kept)
+
+    def abandon(self) -> None:
+        """Remove what was not put in place."""
+        self._close()
+        home, self._home = self._home, None
+        name, self._temporary = self._temporary, ""
+        if home is not None:
+            with home:
+                if name:
+                    with contextlib.suppress(OSError):
+                        home.unlink(name)
+
+    def __del__(self) -> None:
+        self.abandon()
+
+    def _look_first(self, home: Directory) -> None:
+        if self._nearest != self._folder:
+            if self._how.if_match is not None:
+                raise PreconditionFailed("there is no file, and if_match names one")
+            return
+        found = home.find(self._name)
+        check_target(found, self._path)
+        if found is not None and not self._how.overwrite:
+            raise AlreadyExists("a file is here already", path=self._path)
+        check_match(found, self._how.if_match, self._path, safe=True)
+
+    def _keep(self) -> None:
+        if self._kept.packed:
+            must = self._how.metadata is not None and not self._how.carried
+            self._kept = write_kept(self.fd, self._kept, must=must)
+        elif self._kept.metadata is None and HAS_XATTRS:
+            self._kept = replace(self._kept, metadata={})
+
+    def _reserve(self, size: int) -> None:
+        if not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(self.fd, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+
+    def _put_in_place(self) -> None:
+        home = self._home
+        if home is None:
+            raise RuntimeError("this write was abandoned")
+        tree, rules = self._root.made(), self._rules
+        with made(
+            tree, self._folder, rules.folder_mode(), sync=rules.syncs_folders
+        ) as parent:
+            place(home, self._temporary, parent, self._path, self._how)
+            self._temporary = ""
+            if rules.syncs_folders:
+                parent.sync()
+        self.abandon()
+
+    def _close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def place(home: Directory, name: str, parent: Directory, path: str, how: WriteOptions) -> None:
+    """Rename a file to its path, under the conditions."""
+    if how.overwrite or how.if_match is not None:
+        with locked(parent) as safe:
+            place_locked(home, name, parent, path, how, safe=safe)
+        return
+    try:
+        _place_new(home, name, parent, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS or isinstance(error, StorageError):
+            raise
+        with locked(parent) as safe:
+            place_locked(home, name, parent, path, how, safe=safe)
+
+
+def place_locked(
+    home: Directory, name: str, parent: Directory, path: str, how: WriteOptions, *, safe: bool
+) -> None:
+    """The same while the folders' locks are held, if there are any: `safe` says so."""
+    target = path.rpartition("/")[2]
+    found = parent.find(target)
+    check_target(found, path)
+    if found is not None and not how.overwrite:
+        raise AlreadyExists("a file is here already", path=path)
+    check_match(found, how.if_match, path, safe=safe)
+    home.rename(name, parent, target)
+
+
+def store(root: Root, rules: Rules, path: str, data: bytes, how: WriteOptions) -> Stat:
+    """A whole write in one step."""
+
+    def pour(writing: Writing) -> None:
+        writing.add(data)
+
+    return store_by(Writing(root, rules, path, how, size=len(data)), pour)
+
+
+def store_by(writing: Writing, pour: Callable[[Writing], None]) -> Stat:
+    """Begin, let `pour` add the bytes, finish; or leave nothing behind."""
+    try:
+        writing.begin()
+        pour(writing)
+        return writing.finish()
+    finally:
+        writing.abandon()
+
+
+def _place_new(home: Directory, name: str, parent: Directory, path: str) -> None:
+    target = path.rpartition("/")[2]
+    try:
+        home.rename_new(name, parent, target)
+    except FileExistsError as error:
+        check_target(parent.find(target), path)
+        raise AlreadyExists("a file is here already", path=path) from error

@@ -1,0 +1,142 @@
+"""What the verbs share: whose driver they use, and how a failure gets its verb and disk."""
+
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.errors import InvalidPath, StorageError
+from storeroom.contracts.paths import check_folder, check_path
+from storeroom.contracts.values import Traits
+
+__all__ = ["Call", "Held", "calling", "checked", "checked_folder", "steps", "verb"]
+
+H = TypeVar("H", bound="Held")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A verb under way: its name, and on what it was called."""
+
+    verb: str
+    owner: object
+
+
+calling: ContextVar[Call | None] = ContextVar("storeroom_calling", default=None)
+"""The verb that the current task is in; drivers that record calls read it."""
+
+
+class Held:
+    """Anything that holds a driver; a driver or layer holds itself."""
+
+    __slots__ = ()
+
+    @property
+    def driver(self) -> StorageDriver:
+        """The driver or outermost layer behind this."""
+        return cast(StorageDriver, self)
+
+    async def _ready(self) -> StorageDriver:
+        return self.driver
+
+    @property
+    def _label(self) -> str:
+        return self.driver.traits.service
+
+
+def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], T]:
+    """Make a method a verb: while it runs `calling` names it, and its failures tell verb and disk."""
+    name = method.__name__
+
+    @wraps(method)
+    async def awaited(self: H, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        current = calling.get()
+        if current is not None and current.owner is self:
+            return await cast(Awaitable[Any], method(self, *args, **kwargs))
+        token = calling.set(Call(name, self))
+        try:
+            return await cast(Awaitable[Any], method(self, *args, **kwargs))
+        except StorageError as error:
+            _label(error, name, self)
+            raise
+        finally:
+            calling.reset(token)
+
+    @wraps(method)
+    def immediate(self: H, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        token = calling.set(Call(name, self))
+        try:
+            return method(self, *args, **kwargs)
+        except StorageError as error:
+            _label(error, name, self)
+            raise
+        finally:
+            calling.reset(token)
+
+    chosen = awaited if inspect.iscoroutinefunction(method) else immediate
+    return cast(Callable[Concatenate[H, P], T], chosen)
+
+
+async def steps(owner: Held, name: str, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """An async generator as a verb: `calling` is set while it works, not while its user does."""
+    call = Call(name, owner)
+    try:
+        while True:
+            token = calling.set(call)
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+            except StorageError as error:
+                _label(error, name, owner)
+                raise
+            finally:
+                calling.reset(token)
+            yield item
+    finally:
+        await items.aclose()
+
+
+def checked(driver: StorageDriver, path: Any, /) -> str:
+    """The path if the rule and this service's own limits allow it."""
+    traits = driver.traits
+    text = check_path(path, strict=traits.strict_paths)
+    _within(traits, text)
+    return text
+
+
+def checked_folder(driver: StorageDriver, folder: Any, /) -> str:
+    """The folder likewise, `""` for the root."""
+    traits = driver.traits
+    text = check_folder(folder, strict=traits.strict_paths)
+    _within(traits, text)
+    return text
+
+
+def _within(traits: Traits, path: str) -> None:
+    limit = traits.segment_bytes
+    if limit is not None and len(path) * 4 > limit:
+        for segment in path.split("/"):
+            if len(segment.encode()) > limit:
+                raise InvalidPath(
+                    f"a segment is {len(segment.encode())} bytes long and {traits.service} "
+                    f"takes {limit}; shorten it",
+                    path=path,
+                )
+    if traits.path_bytes < 1024 and len(path.encode()) > traits.path_bytes:
+        raise InvalidPath(f"{traits.service} takes paths of {traits.path_bytes} bytes", path=path)
+    if not traits.outer_spaces and any(part != part.strip(" ") for part in path.split("/")):
+        raise InvalidPath(
+            f"{traits.service} loses spaces at the ends of a segment; leave them out", path=path
+        )
+
+
+def _label(error: StorageError, name: str, owner: Held) -> None:
+    if error.disk is None:
+        error.operation = name
+        error.disk = owner._label

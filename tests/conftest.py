@@ -1,0 +1,90 @@
+"""What holds for every test: no setting from outside, and no blocking call on a loop."""
+
+import builtins
+import io
+import os
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from blockbuster import BlockBuster, BlockBusterFunction
+from hypothesis import settings
+
+import storeroom
+import storeroom.testing
+
+OUTSIDE = ("AWS_", "FILESYSTEM_", "STOREROOM_")
+
+# Calls of drivers that blockbuster does not watch by itself.
+ALSO_BLOCKING: dict[ModuleType, tuple[str, ...]] = {
+    builtins: ("open",),
+    io: ("open",),
+    os: (
+        "chmod",
+        "copy_file_range",
+        "fchmod",
+        "fdatasync",
+        "fsync",
+        "ftruncate",
+        "getxattr",
+        "listxattr",
+        "lstat",
+        "open",
+        "pread",
+        "pwrite",
+        "setxattr",
+        "utime",
+    ),
+}
+
+# They answer from the process's own memory: making a path absolute waits for nothing.
+NOT_BLOCKING = ("os.getcwd", "os.path.abspath", "os.path.samestat")
+
+# Synchronous by design, so they may touch a file where they are called: {file: (functions, reason)}.
+MAY_BLOCK: dict[str, tuple[set[str], str]] = {
+    "linecache.py": ({"checkcache", "updatecache"}, "a traceback shows its source"),
+    "<frozen importlib._bootstrap>": ({"_find_and_load"}, "an import is cached"),
+}
+
+settings.register_profile("storeroom", deadline=None)
+settings.load_profile("storeroom")
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith(OUTSIDE)]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_blocking_call_on_a_loop() -> Iterator[BlockBuster]:
+    """Watches `storeroom`'s own code; tests, the testing kit's among them, may block."""
+    watch = _watch()
+    watch.activate()
+    yield watch
+    watch.deactivate()
+
+
+@pytest.fixture
+def blocking_allowed(no_blocking_call_on_a_loop: BlockBuster) -> Iterator[None]:
+    """For the rare test that blocks on purpose, through `storeroom`'s code."""
+    no_blocking_call_on_a_loop.deactivate()
+    yield
+    no_blocking_call_on_a_loop.activate()
+
+
+def _watch() -> BlockBuster:
+    watched, kit = [storeroom], [storeroom.testing]
+    watch = BlockBuster(watched, excluded_modules=kit)
+    for module, names in ALSO_BLOCKING.items():
+        for name in names:
+            if hasattr(module, name):
+                call = BlockBusterFunction(
+                    module, name, scanned_modules=watched, excluded_modules=kit
+                )
+                watch.functions[call.full_name] = call
+    for name in NOT_BLOCKING:
+        watch.functions.pop(name, None)
+    for call in watch.functions.values():
+        for file, (functions, _) in MAY_BLOCK.items():
+            call.can_block_in(file, functions)
+    return watch
