@@ -48,6 +48,8 @@ __all__ = [
     "Visibility",
     "find",
     "has",
+    "within",
+    "why_absent",
 ]
 
 A = TypeVar("A")
@@ -366,3 +368,24 @@ def find(driver: object, kind: Callable[..., A], /) -> A | None:
 def has(owner: Any, kind: Any, /) -> bool:
     """Whether a class has an ability's methods; asked of every Protocol once, for that is slow."""
     return issubclass(owner, kind)
+
+
+def within(driver: object, /) -> object | None:
+    """What a layer (`inner`) or a disk (`driver`) stands on; None for a driver."""
+    inner: object | None = getattr(driver, "inner", None)
+    if inner is not None:
+        return inner
+    held: object | None = getattr(driver, "driver", None)
+    return None if held is driver else held
+
+
+def why_absent(driver: object, kind: Callable[..., Any], /) -> str:
+    """Who hides or lacks an ability that `find` did not find."""
+    name = getattr(kind, "__name__", str(kind))
+    inner = within(driver)
+    if inner is None:
+        traits = getattr(driver, "traits", None)
+        return f"{getattr(traits, 'service', type(driver).__name__)} has no {name}"
+    if find(inner, kind) is not None:
+        return f"the layer {type(driver).__name__} hides {name}"
+    return why_absent(inner, kind)

@@ -128,8 +128,9 @@ class Body:
 
     async def aclose(self) -> None:
         """Stop an iteration under way, and with it the caller's generator."""
-        if isinstance(self._running, AsyncGenerator):
-            await self._running.aclose()
+        closing = getattr(self._running, "aclose", None)
+        if closing is not None:
+            await closing()
 
     async def _start(self) -> None:
         if self._running is not None and not self.replayable:

@@ -1,6 +1,6 @@
 """A missing package becomes an instruction."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from storeroom.contracts.errors import MissingPackage
@@ -9,7 +9,7 @@ __all__ = ["extra"]
 
 
 @contextmanager
-def extra(name: str, package: str, /) -> Iterator[None]:
+def extra(name: str, package: str, /) -> Generator[None]:
     """Import an extra's packages inside this; a missing one names the pip command that brings it."""
     try:
         yield

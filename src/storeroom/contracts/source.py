@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
-from storeroom.contracts.errors import Closed, Corrupted
+from storeroom.contracts.errors import Closed, Corrupted, StorageError
 from storeroom.contracts.values import Stat
 
 __all__ = ["Source"]
@@ -27,6 +27,7 @@ class Source:
         "_held",
         "_release",
         "chunk_size",
+        "disk",
         "size",
         "stat",
     )
@@ -44,6 +45,7 @@ class Source:
         self.stat = stat
         self.size = len(chunks) if isinstance(chunks, bytes) else size
         self.chunk_size = chunk_size
+        self.disk: str | None = None
         self._held = chunks if isinstance(chunks, bytes) else b""
         self._chunks = None if isinstance(chunks, bytes) else chunks
         self._release = release
@@ -86,6 +88,13 @@ class Source:
         if tail:
             yield b"".join(tail)
 
+    def through(self, wrap: Callable[["Source"], AsyncIterator[bytes]], /) -> "Source":
+        """A source whose bytes come by way of `wrap`; this one where all of them are here already."""
+        if self._chunks is None:
+            return self
+        size = None if self.size is None else self.size - self._done
+        return Source(self.stat, wrap(self), size=size, chunk_size=self.chunk_size)
+
     async def aclose(self) -> None:
         """Release the file or connection; reading on raises `Closed`."""
         if self._closed:
@@ -126,11 +135,22 @@ class Source:
             raise Closed("this source was closed; open it again", path=self.stat.path)
         if self._chunks is None:
             return b""
-        async for chunk in self._chunks:
+        try:
+            return await self._next()
+        except StorageError as error:
+            if self.disk is not None:
+                error.located(operation="read_stream", disk=self.disk, path=self.stat.path)
+            raise
+
+    async def _next(self) -> bytes:
+        while self._chunks is not None:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                self._complete()
+                break
             if chunk:
                 self._counted(len(chunk))
                 return chunk
-        self._complete()
         return b""
 
     def _counted(self, count: int) -> None:

@@ -225,16 +225,16 @@ class Upload:
 
     url: str
     method: Literal["PUT", "POST"] = "PUT"
-    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
-    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    fields: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Report(Generic[T]):
     """What became of each path of a verb over many: `done` with its result, `failed` with its error."""
 
-    done: Mapping[str, T] = field(default_factory=dict, hash=False)
-    failed: Mapping[str, Exception] = field(default_factory=dict, hash=False)
+    done: Mapping[str, T] = field(default_factory=lambda: {}, hash=False)
+    failed: Mapping[str, Exception] = field(default_factory=lambda: {}, hash=False)
 
     @property
     def ok(self) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -323,7 +323,7 @@ class MemoryDriver(
             store.put(path, replace(found, stat=replace(found.stat, tier=tier)), touch=False)
 
     @contextmanager
-    def _locked(self, operation: str = "", path: str | None = None) -> Iterator[Store]:
+    def _locked(self, operation: str = "", path: str | None = None) -> Generator[Store]:
         """The store for one step, after checking the driver and the path."""
         with translating(_unknown, operation, path):
             if path is not None:

@@ -12,7 +12,17 @@ from storeroom.contracts.errors import InvalidPath, StorageError
 from storeroom.contracts.paths import check_folder, check_path
 from storeroom.contracts.values import Traits
 
-__all__ = ["Call", "Held", "calling", "checked", "checked_folder", "steps", "verb"]
+__all__ = [
+    "Call",
+    "Held",
+    "calling",
+    "checked",
+    "checked_folder",
+    "label",
+    "ready",
+    "steps",
+    "verb",
+]
 
 H = TypeVar("H", bound="Held")
 P = ParamSpec("P")
@@ -49,6 +59,16 @@ class Held:
         return self.driver.traits.service
 
 
+async def ready(held: Held, /) -> StorageDriver:
+    """The driver behind it, built off the loop where it has to be."""
+    return await held._ready()  # pyright: ignore[reportPrivateUsage] - this is its door
+
+
+def label(held: Held, /) -> str:
+    """The name that errors give it."""
+    return held._label  # pyright: ignore[reportPrivateUsage] - this is its door
+
+
 def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], T]:
     """Make a method a verb: while it runs `calling` names it, and its failures tell verb and disk."""
     name = method.__name__
@@ -56,13 +76,12 @@ def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], 
     @wraps(method)
     async def awaited(self: H, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         current = calling.get()
-        if current is not None and current.owner is self:
-            return await cast(Awaitable[Any], method(self, *args, **kwargs))
-        token = calling.set(Call(name, self))
+        call = current if current is not None and current.owner is self else Call(name, self)
+        token = calling.set(call)
         try:
             return await cast(Awaitable[Any], method(self, *args, **kwargs))
         except StorageError as error:
-            _label(error, name, self)
+            _label(error, call.verb, self)
             raise
         finally:
             calling.reset(token)
@@ -139,4 +158,4 @@ def _within(traits: Traits, path: str) -> None:
 def _label(error: StorageError, name: str, owner: Held) -> None:
     if error.disk is None:
         error.operation = name
-        error.disk = owner._label
+        error.disk = label(owner)

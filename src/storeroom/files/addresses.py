@@ -20,6 +20,8 @@ from storeroom.files._verb import Held, checked, verb
 
 __all__ = ["Addresses"]
 
+_NO_SIGNER = "signs no addresses; open it as a disk: Disk(driver, signing_key=...)"
+
 
 class Addresses(Held):
     """The verbs that give addresses; see `Files`."""
@@ -64,7 +66,7 @@ class Addresses(Held):
         grant = _grant(driver, path, "GET", expires, filename=filename, content_type=content_type)
         native = find(self, PresignRead)
         if native is None:
-            raise Unsupported(f"{driver.traits.service} signs no addresses")
+            raise Unsupported(f"{driver.traits.service} {_NO_SIGNER}")
         return await native.presign_read(grant)
 
     @verb
@@ -108,7 +110,7 @@ class Addresses(Held):
         driver = await self._ready()
         native = find(self, VerifyUrl)
         if native is None:
-            raise Unsupported(f"{driver.traits.service} verifies its own addresses")
+            raise Unsupported(f"{driver.traits.service} {_NO_SIGNER}")
         return await native.verify_url(url, method)
 
 
@@ -122,7 +124,7 @@ async def _presigned(disk: Held, driver: StorageDriver, grant: Grant) -> Upload:
             if form is None:
                 raise
     if form is None:
-        raise Unsupported(f"{driver.traits.service} signs no uploads")
+        raise Unsupported(f"{driver.traits.service} {_NO_SIGNER}")
     return await form.presign_post(grant)
 
 

@@ -18,7 +18,7 @@ from storeroom.contracts.values import (
     WriteOptions,
 )
 from storeroom.files._bounded import each
-from storeroom.files._verb import Held, checked, checked_folder, verb
+from storeroom.files._verb import Held, checked, checked_folder, ready, verb
 from storeroom.files.copying import copied_across, moved_by_copy, streamed
 
 __all__ = ["Changing"]
@@ -166,7 +166,7 @@ class Changing(Held):
         if disk is None:
             return await self._ready()
         if isinstance(disk, Held):
-            return await disk._ready()
+            return await ready(disk)
         if isinstance(disk, StorageDriver):
             return disk
         raise TypeError(f"disk is a disk or a driver, not {type(disk).__name__}")

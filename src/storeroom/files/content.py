@@ -8,7 +8,6 @@ import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -16,7 +15,8 @@ from collections.abc import (
     Mapping,
 )
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import PurePath
 from typing import Any, Protocol, TypeAlias, TypedDict
 
 import aiofiles
@@ -82,50 +82,53 @@ class PutOptions(TypedDict, total=False):
 @asynccontextmanager
 async def opened(
     content: Content, *, size: int | None = None, progress: Progress | None = None
-) -> AsyncIterator[Body]:
+) -> AsyncGenerator[Body]:
     """The content as a body; a local file is opened and closed, what cannot be stored is refused."""
-    if isinstance(content, os.PathLike):
-        async with _local_file(content) as file:
-            yield await _read_by(file, size, progress)
-        return
-    body = await _body(content, size, progress)
-    try:
+    async with AsyncExitStack() as stack:
+        given: Any = content
+        if isinstance(content, os.PathLike):
+            given = await stack.enter_async_context(_local_file(content))
+        body = await _body(given, size, progress)
+        stack.push_async_callback(body.aclose)
         yield body
-    finally:
-        await body.aclose()
 
 
 def client_name(content: Any, /) -> str | None:
     """The file name that comes with an upload, a path or an open file."""
-    if isinstance(content, os.PathLike):
-        return os.path.basename(str(os.fspath(content)))
+    if _is(content, os.PathLike):
+        return PurePath(content).name
     name: object = getattr(content, "filename", None) or getattr(content, "name", None)
     return name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) else None
 
 
 async def _body(content: Any, size: int | None, progress: Progress | None) -> Body:
-    if isinstance(content, str):
+    if _is(content, str):
         content = content.encode()
-    if isinstance(content, (bytes, bytearray, memoryview)):
+    if _is(content, bytes, bytearray, memoryview):
         return Body(bytes(content), size=size, progress=progress)
-    if isinstance(content, (Mapping, AbstractSet)):
+    if _is(content, Mapping, AbstractSet):
         raise TypeError(
             f"a {type(content).__name__} has no order of bytes; use put_json, or give bytes"
         )
-    if isinstance(content, Source):
+    if _is(content, Source):
         size = content.size if size is None else size
         return Body(lambda: _texts(content), size=size, progress=progress)
     if callable(getattr(content, "read", None)):
         return await _read_by(content, size, progress)
-    if isinstance(content, (list, tuple)):
+    if _is(content, list, tuple):
         return Body(lambda: _listed(content), size=size, replayable=True, progress=progress)
-    if isinstance(content, (AsyncIterable, Iterable)):
+    if _is(content, AsyncIterable, Iterable):
         _refuse_finished(content)
-        pulled: Any = _texts if isinstance(content, AsyncIterable) else _pulled
+        pulled = _texts if _is(content, AsyncIterable) else _pulled
         return Body(lambda: pulled(content), size=size, progress=progress)
     raise TypeError(
         f"cannot store a {type(content).__name__}; give bytes, str, a path, a binary file or chunks"
     )
+
+
+def _is(content: Any, *kinds: type) -> bool:
+    """`isinstance` without narrowing: what `put` is given has no useful static type."""
+    return isinstance(content, kinds)
 
 
 async def _read_by(file: Any, size: int | None, progress: Progress | None) -> Body:
@@ -186,7 +189,7 @@ async def _awaiting(call: Callable[..., Any], /, *args: Any) -> Any:
 
 
 @asynccontextmanager
-async def _local_file(path: os.PathLike[str]) -> AsyncIterator[Any]:
+async def _local_file(path: os.PathLike[str]) -> AsyncGenerator[Any]:
     try:
         if not stat.S_ISREG((await threads.run(os.stat, path)).st_mode):
             raise InvalidArgument(f"the local path {os.fspath(path)!r} is not a regular file")
@@ -209,12 +212,12 @@ def _refuse_finished(content: object) -> None:
         raise InvalidArgument("the generator is finished already; make a new one for every put")
 
 
-async def _texts(chunks: AsyncIterable[bytes | str]) -> AsyncGenerator[bytes]:
+async def _texts(chunks: Any) -> AsyncGenerator[bytes]:
     try:
         async for chunk in chunks:
             yield _as_bytes(chunk)
     finally:
-        if isinstance(chunks, AsyncGenerator):
+        if inspect.isasyncgen(chunks):
             await chunks.aclose()
 
 
@@ -223,15 +226,15 @@ async def _listed(chunks: Iterable[bytes | str]) -> AsyncGenerator[bytes]:
         yield _as_bytes(chunk)
 
 
-async def _pulled(chunks: Iterable[bytes | str]) -> AsyncGenerator[bytes]:
+async def _pulled(chunks: Any) -> AsyncGenerator[bytes]:
     """A synchronous iterable may block: it runs in a thread, many small chunks per visit."""
-    iterator = iter(chunks)
+    iterator: Iterator[bytes | str] = iter(chunks)
     try:
         while batch := await threads.run(_batch, iterator):
             for chunk in batch:
                 yield chunk
     finally:
-        if isinstance(chunks, io.IOBase) or inspect.isgenerator(chunks):
+        if inspect.isgenerator(chunks):
             await threads.run(chunks.close)
 
 
@@ -246,11 +249,11 @@ def _batch(iterator: Iterator[bytes | str]) -> list[bytes]:
     return batch
 
 
-def _as_bytes(chunk: object) -> bytes:
+def _as_bytes(chunk: Any) -> bytes:
     if isinstance(chunk, bytes):
         return chunk
     if isinstance(chunk, str):
         return chunk.encode()
-    if isinstance(chunk, (bytearray, memoryview)):
+    if _is(chunk, bytearray, memoryview):
         return bytes(chunk)
     raise TypeError(f"chunks are bytes or str, not {type(chunk).__name__}")

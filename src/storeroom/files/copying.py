@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from storeroom.contracts.abilities import CopyFrom, Origin, find
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import Corrupted, Unsupported
-from storeroom.contracts.values import ANY, RemoveOptions, Stat, WriteOptions
+from storeroom.contracts.errors import Corrupted, PreconditionFailed, Unsupported
+from storeroom.contracts.values import RemoveOptions, Stat, WriteOptions
 from storeroom.files.carrying import carried
 from storeroom.files.facts import digested
 
@@ -18,6 +18,9 @@ async def copied_across(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions, /
 ) -> None:
     """Copy to another driver, with type and metadata."""
+    if _origin(driver, path) == _origin(target, to) is not None:
+        await driver.stat(path)
+        return
     if not await _at_the_service(driver, path, target, to, how):
         await streamed(driver, path, target, to, how)
 
@@ -43,23 +46,43 @@ async def moved_by_copy(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions, /
 ) -> None:
     """Copy, compare, and only then remove the source, if it is still what was copied."""
-    stat, sent = await streamed(driver, path, target, to, how)
-    arrived = await digested(target, to, "sha256")
-    if arrived != sent:
+    if _origin(driver, path) == _origin(target, to) is not None:
+        await driver.stat(path)
+        return
+    stat = await driver.stat(path)
+    if await _at_the_service(driver, path, target, to, how):
+        sent = await digested(driver, path, "sha256")
+    else:
+        stat, sent = await streamed(driver, path, target, to, how)
+    if await digested(target, to, "sha256") != sent:
         raise Corrupted(f"the copy at {to!r} differs from what was sent; the source stays", path=to)
-    conditional = stat.etag is not None and "if_match" in driver.traits.conditions
-    await driver.remove(path, RemoveOptions(stat.etag) if conditional else ANY)
+    await _removed(driver, path, stat)
+
+
+async def _removed(driver: StorageDriver, path: str, stat: Stat) -> None:
+    """Remove what `stat` describes, and nothing that took its place since."""
+    if stat.etag is not None and "if_match" in driver.traits.conditions:
+        await driver.remove(path, RemoveOptions(stat.etag))
+        return
+    now = await driver.stat(path)
+    if (now.etag, now.size, now.modified) != (stat.etag, stat.size, stat.modified):
+        raise PreconditionFailed("the file changed while it was copied; both are kept", path=path)
+    await driver.remove(path)
 
 
 async def _at_the_service(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions
 ) -> bool:
-    origin, native = find(driver, Origin), find(target, CopyFrom)
+    origin, native = _origin(driver, path), find(target, CopyFrom)
     if origin is None or native is None:
         return False
-    source, at = origin.origin(path)
     try:
-        await native.copy_from(source, at, to, how)
+        await native.copy_from(*origin, to, how)
     except Unsupported:
         return False
     return True
+
+
+def _origin(driver: StorageDriver, path: str) -> tuple[StorageDriver, str] | None:
+    native = find(driver, Origin)
+    return None if native is None else native.origin(path)

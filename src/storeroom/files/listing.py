@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from storeroom.contracts.errors import InvalidArgument, Unsupported
 from storeroom.contracts.values import Folder, ScanOptions, Stat
-from storeroom.files._verb import Held, checked, checked_folder, steps, verb
+from storeroom.files._verb import Held, checked, checked_folder, ready, steps, verb
 
 __all__ = ["Listing"]
 
@@ -102,7 +102,7 @@ class Listing(Held):
 async def _paths(
     disk: Held, folder: str | os.PathLike[str], kind: type[Stat] | type[Folder], *, deep: bool
 ) -> list[str]:
-    driver = await disk._ready()
+    driver = await ready(disk)
     scan = driver.scan(checked_folder(driver, folder), ScanOptions(deep=deep))
     async with aclosing(scan) as entries:
         return sorted([entry.path async for entry in entries if isinstance(entry, kind)])
@@ -116,7 +116,7 @@ async def _found(
     after: str | os.PathLike[str] | None,
     starting: str,
 ) -> AsyncGenerator[Stat | Folder]:
-    driver = await disk._ready()
+    driver = await ready(disk)
     behind = None if after is None else checked(driver, after)
     how = ScanOptions(deep=deep, after=behind, starting=starting)
     async with aclosing(driver.scan(checked_folder(driver, folder), how)) as entries:

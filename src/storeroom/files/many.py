@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Unpack
+from typing import Any, Unpack
 
 from storeroom.contracts.abilities import BulkRemove, find
 from storeroom.contracts.body import Progress
@@ -45,7 +45,8 @@ class Many(Writing, Reading, Changing):
     ) -> Report[str]:
         """Store each content under its path, with the same options of `put` for all."""
         _refuse_text(files)
-        pairs = files.items() if isinstance(files, Mapping) else files
+        given: Any = files.items() if isinstance(files, Mapping) else files  # pyright: ignore[reportUnknownVariableType]
+        pairs: Iterable[tuple[str, Content]] = given
 
         async def store(pair: tuple[str, Content]) -> str:
             return await self.put(pair[0], pair[1], **options)

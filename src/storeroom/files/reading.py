@@ -2,15 +2,15 @@
 
 import json as jsonlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from storeroom.contracts.abilities import Folders, find
 from storeroom.contracts.errors import Corrupted, NotFound
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import SHALLOW, ReadOptions
-from storeroom.files._verb import Held, checked, checked_folder, verb
+from storeroom.files._verb import Held, checked, checked_folder, label, ready, verb
 
 __all__ = ["Opening", "Reading"]
 
@@ -40,10 +40,17 @@ class Opening:
         if self._source is not None:
             await self._source.aclose()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with await self._open() as source:
-            async for chunk in source:
-                yield chunk
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._source is None:
+            self._source = await self._open()
+        try:
+            return await anext(self._source)
+        except BaseException:
+            await self._source.aclose()
+            raise
 
 
 class Reading(Held):
@@ -147,9 +154,10 @@ class Reading(Held):
 
 
 async def _read_stream(self: Reading, path: str | os.PathLike[str], how: ReadOptions) -> Source:
-    driver = await self._ready()
+    driver = await ready(self)
     source = await driver.read(checked(driver, path), how)
     source.chunk_size = how.chunk_size
+    source.disk = label(self)
     return source
 
 

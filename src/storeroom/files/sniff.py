@@ -1,5 +1,6 @@
 """The content type of a body: as told, else by the path's extension, else by the first bytes."""
 
+import importlib
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -41,9 +42,8 @@ def _by_libmagic(head: bytes) -> str | None:
 def _libmagic() -> Any:  # python-magic has no types
     """This thread's libmagic (it cannot be shared), None where it is not installed."""
     with suppress(ImportError):
-        import pylibmagic  # noqa: F401 - brings the library itself
+        importlib.import_module("pylibmagic")  # brings the library itself
     try:
-        import magic
+        return importlib.import_module("magic").Magic(mime=True)
     except ImportError:
         return None
-    return magic.Magic(mime=True)

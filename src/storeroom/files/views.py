@@ -52,7 +52,8 @@ class Views(Held):
         while layer is not None:
             if isinstance(layer, kind):  # type: ignore[arg-type]  # a class by its use
                 return layer  # type: ignore[no-any-return]
-            layer = getattr(layer, "inner", None)
+            inner = getattr(layer, "inner", None)
+            layer = inner.driver if isinstance(inner, Held) else inner
         name = getattr(kind, "__name__", str(kind))
         raise Unsupported(f"this disk has no layer {name}", disk=self._label)
 

@@ -13,9 +13,9 @@ from storeroom.contracts import mime
 from storeroom.contracts.abilities import Append, find
 from storeroom.contracts.body import Body, Progress
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import InvalidPath, NotFound, Unsupported
+from storeroom.contracts.errors import InvalidArgument, InvalidPath, NotFound, Unsupported
 from storeroom.contracts.values import PLAIN, Visible, WriteOptions
-from storeroom.files._verb import Held, checked, checked_folder, verb
+from storeroom.files._verb import Held, checked, checked_folder, ready, verb
 from storeroom.files.carrying import carried
 from storeroom.files.content import Content, PutOptions, client_name, opened
 from storeroom.files.sniff import sniffed, typed
@@ -97,7 +97,10 @@ class Writing(Held):
         **options: Unpack[PutOptions],
     ) -> str:
         """Store a value as JSON in UTF-8; the options are those of `put`."""
-        text = jsonlib.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        try:
+            text = jsonlib.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise InvalidArgument(f"not a JSON value: {error}") from error
         options.setdefault("content_type", "application/json")
         return await self.put(path, text, **options)
 
@@ -184,7 +187,7 @@ class Writing(Held):
 async def _stored(
     disk: Held, folder: str | os.PathLike[str], name: str, body: Body, options: PutOptions
 ) -> str:
-    driver = await disk._ready()
+    driver = await ready(disk)
     if "/" in name:
         raise InvalidPath("a name has no '/'; give the folder as the first argument", path=name)
     inside = checked_folder(driver, folder)

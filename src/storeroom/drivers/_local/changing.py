@@ -3,18 +3,18 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from storeroom.contracts import mime
 from storeroom.contracts.errors import (
     AlreadyExists,
     NotFound,
     PreconditionFailed,
     StorageError,
     Unavailable,
-    Unsupported,
     translating,
 )
 from storeroom.contracts.values import RemoveOptions, Stat, Visible, WriteOptions
@@ -31,8 +31,8 @@ from storeroom.drivers._local.facts import (
     opened_file,
     regular,
 )
-from storeroom.drivers._local.failures import changing, is_missing, linked
-from storeroom.drivers._local.kept import read_kept, write_kept
+from storeroom.drivers._local.failures import changing, is_missing, linked, reading
+from storeroom.drivers._local.kept import Kept, read_kept, write_kept
 from storeroom.drivers._local.locks import locked
 from storeroom.drivers._local.root import Root
 from storeroom.drivers._local.rules import Rules
@@ -47,7 +47,10 @@ def remove(root: Root, rules: Rules, path: str, how: RemoveOptions) -> bool:
     """Remove a file: whether one was there."""
     folder, _, name = path.rpartition("/")
     try:
-        with root.tree().directory(folder) as parent, locked(parent) as safe:
+        with (
+            root.tree().directory(folder) as parent,
+            locked(parent, shared=how.if_match is None) as safe,
+        ):
             found = parent.find(name)
             if found is not None and is_link(found):
                 raise linked()
@@ -67,20 +70,20 @@ def remove(root: Root, rules: Rules, path: str, how: RemoveOptions) -> bool:
 
 def rename(root: Root, rules: Rules, path: str, to: str, how: WriteOptions) -> Stat:
     """Move a file, with all that is stored beside it, in one step."""
-    tree = root.tree()
-    kept = _prepared(tree, path, to)
-    if path == to:
-        return look_at(tree, path)
-    source, _, name = path.rpartition("/")
-    target = to.rpartition("/")[0]
-    with tree.directory(source) as home, translating(changing, "rename", to):
-        sync = rules.syncs_folders
-        with made(tree, target, rules.folder_mode(), sync=sync) as parent:
-            found = _rename(home, name, parent, path, to, how)
-            if sync:
+    with translating(reading, "rename", path):
+        tree = root.tree()
+        kept = _with_its_type(tree, path, to)
+        home = tree.directory(path.rpartition("/")[0])
+    with home, translating(changing, "rename", to):
+        if path == to:
+            return look_at(root, path)
+        folder, thorough = to.rpartition("/")[0], rules.syncs_folders
+        with made(tree, folder, rules.folder_mode(), sync=thorough) as parent:
+            found = _renamed(home, path, parent, to, how)
+            if thorough:
                 parent.sync()
                 home.sync()
-    return facts(to, found, kept)
+    return facts(to, found, kept.under(to))
 
 
 def extend(
@@ -162,7 +165,7 @@ def change_time(root: Root, path: str, modified: datetime) -> None:
 
 
 @contextmanager
-def _held(root: Root, path: str, match: str | None) -> Iterator[tuple[int, os.stat_result]]:
+def _held(root: Root, path: str, match: str | None) -> Generator[tuple[int, os.stat_result]]:
     with root.tree().directory(path.rpartition("/")[0]) as parent, locked(parent) as safe:
         fd = parent.open(path.rpartition("/")[2], READ)
         try:
@@ -171,3 +174,71 @@ def _held(root: Root, path: str, match: str | None) -> Iterator[tuple[int, os.st
             yield fd, found
         finally:
             os.close(fd)
+
+
+def _with_its_type(tree: Tree, path: str, to: str) -> Kept:
+    # A type that the old extension said is written down before the file gets another one.
+    with opened_file(tree, path) as (fd, _):
+        stored = read_kept(fd)
+        kept = typed(stored, path)
+        if kept.under(to) != stored and kept.content_type != mime.by_name(to):
+            kept = write_kept(fd, kept, must=True)
+        return kept
+
+
+def _renamed(
+    home: Directory, path: str, parent: Directory, to: str, how: WriteOptions
+) -> os.stat_result:
+    name = path.rpartition("/")[2]
+    with locked(home, parent, shared=how.overwrite and how.if_match is None) as safe:
+        found = home.find(name)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            raise NotFound("there is no file here", path=path)
+        there = parent.find(to.rpartition("/")[2])
+        place_locked(home, name, parent, to, how, safe=safe)
+        if there is not None and _is_hard_link(found, there) and path.lower() != to.lower():
+            home.unlink(name)  # rename(2) leaves both names of one file as they are
+        return found
+
+
+def _is_hard_link(found: os.stat_result, other: os.stat_result) -> bool:
+    return found.st_nlink > 1 and os.path.samestat(found, other)
+
+
+def _extended(
+    root: Root, rules: Rules, path: str, how: WriteOptions, pour: Callable[[int], None]
+) -> Stat:
+    folder, _, name = path.rpartition("/")
+    with root.tree().directory(folder) as parent, locked(parent) as safe:
+        found = parent.find(name)
+        check_target(found, path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not how.overwrite:
+            raise AlreadyExists("a file is here already", path=path)
+        check_match(found, how.if_match, path, safe=safe)
+        fd = parent.open(name, _ADD)
+        try:
+            _add(fd, rules, path, pour)
+            return facts(path, os.fstat(fd), read_kept(fd))
+        finally:
+            os.close(fd)
+
+
+def _add(fd: int, rules: Rules, path: str, pour: Callable[[int], None]) -> None:
+    before = os.fstat(fd)
+    check_target(before, path)
+    try:
+        pour(fd)
+        if rules.syncs_files:
+            sync(fd)
+    except BaseException:
+        os.ftruncate(fd, before.st_size)
+        raise
+
+
+def _pour(source: int, target: int) -> None:
+    done = 0
+    while part := read_at(source, _BLOCK, done):
+        write_all(target, part)
+        done += len(part)

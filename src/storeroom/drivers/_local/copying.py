@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from storeroom.contracts import mime
-from storeroom.contracts.errors import Corrupted, Unsupported
+from storeroom.contracts.errors import Corrupted, Unsupported, translating
 from storeroom.contracts.values import Stat, WriteOptions
 from storeroom.drivers._local.descriptor import read_at, write_all
 from storeroom.drivers._local.facts import opened_file
+from storeroom.drivers._local.failures import changing, reading
 from storeroom.drivers._local.kept import Kept, read_kept
 from storeroom.drivers._local.root import Root
 from storeroom.drivers._local.rules import Rules
-from storeroom.drivers._local.writing import Writing, store_by
+from storeroom.drivers._local.writing import Writing
 
 _FICLONE = 0x40049409
 _AT_ONCE = 1 << 30
@@ -32,11 +33,9 @@ _NOT_OFFERED = {
 }
 
 
-def copy(
-    source: Root, path: str, root: Root, rules: Rules, to: str, how: WriteOptions
-) -> Stat:
+def copy(source: Root, path: str, root: Root, rules: Rules, to: str, how: WriteOptions) -> Stat:
     """Copy with mode, headers and metadata; `how` overrides them."""
-    with opened_file(source.tree(), path) as (fd, found):
+    with translating(reading, "copy_within", path), opened_file(source.tree(), path) as (fd, found):
         writing = Writing(
             root,
             rules,
@@ -46,7 +45,17 @@ def copy(
             kept=typed(read_kept(fd), path),
             mode=None if how.visibility else found.st_mode & 0o777,
         )
-        return store_by(writing, lambda writing: copy_bytes(fd, writing.fd, found.st_size))
+        with translating(changing, "copy_within", to):
+            return _finished(writing, fd, found.st_size)
+
+
+def _finished(writing: Writing, source: int, size: int) -> Stat:
+    try:
+        writing.begin()
+        copy_bytes(source, writing.fd, size)
+        return writing.finish()
+    finally:
+        writing.abandon()
 
 
 def typed(kept: Kept, path: str) -> Kept:
@@ -120,9 +129,9 @@ if sys.platform == "linux":
             if error.errno in _NOT_OFFERED:
                 return False
             raise
-        os.ftruncate(target, min(size, os.fstat(target).st_size))
-        if os.fstat(target).st_size < size:
+        if os.fstat(source).st_size < size:
             raise Corrupted("the file was cut while it was copied")
+        os.ftruncate(target, size)
         os.lseek(target, 0, os.SEEK_END)
         return True
 

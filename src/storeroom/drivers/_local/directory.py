@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Self
 
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 READ = os.O_RDONLY | FLAGS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -29,7 +30,7 @@ class Directory:
         self.fd = fd
         self.path = path
 
-    def __enter__(self) -> "Directory":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from storeroom.drivers._local.beneath import Tree
 from storeroom.drivers._local.directory import READ, is_link
 from storeroom.drivers._local.failures import linked
 from storeroom.drivers._local.kept import Kept, read_kept
+from storeroom.drivers._local.root import Root
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,7 +45,7 @@ def etag_of(found: os.stat_result) -> str:
 
 
 @contextmanager
-def opened_file(tree: Tree, path: str) -> Iterator[tuple[int, os.stat_result]]:
+def opened_file(tree: Tree, path: str) -> Generator[tuple[int, os.stat_result]]:
     """A regular file open for reading; anything else is `NotFound`."""
     fd = tree.open(path, READ)
     try:
@@ -53,8 +54,8 @@ def opened_file(tree: Tree, path: str) -> Iterator[tuple[int, os.stat_result]]:
         os.close(fd)
 
 
-def look_at(tree: Tree, path: str) -> Stat:
-    with opened_file(tree, path) as (fd, found):
+def look_at(root: Root, path: str) -> Stat:
+    with opened_file(root.tree(), path) as (fd, found):
         return facts(path, found, read_kept(fd))
 
 

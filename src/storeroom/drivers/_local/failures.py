@@ -49,6 +49,11 @@ def is_missing(error: OSError) -> bool:
     return error.errno in (errno.ENOENT, errno.ENOTDIR)
 
 
+def is_swapped(error: OSError) -> bool:
+    """Whether a folder is gone, or something else stands in its place now."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
 def linked() -> PermissionDenied:
     return PermissionDenied("a symbolic link stands in this path, and links are never followed")
 

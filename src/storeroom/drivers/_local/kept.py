@@ -8,14 +8,22 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, Literal, cast
 
 from storeroom.contracts import mime
 from storeroom.contracts.errors import Unsupported
 from storeroom.contracts.values import WriteOptions
 
+Header = Literal[
+    "content_type",
+    "cache_control",
+    "content_disposition",
+    "content_encoding",
+    "content_language",
+]
+
 HAS_XATTRS = hasattr(os, "setxattr")
-HEADERS = (
+HEADERS: Final[tuple[Header, ...]] = (
     "content_type",
     "cache_control",
     "content_disposition",
@@ -75,8 +83,8 @@ def read_kept(fd: int) -> Kept:
     try:
         found = json.loads(packed)
     except ValueError:
-        return Kept(metadata={})
-    return _understood(found) if isinstance(found, dict) else Kept(metadata={})
+        found = None
+    return _understood(_mapping(found))
 
 
 def write_kept(fd: int, kept: Kept, *, must: bool) -> Kept:
@@ -125,15 +133,15 @@ def _is_too_big(fd: int, error: OSError) -> bool:
     return error.errno in _TOO_BIG or (error.errno == errno.ENOSPC and not full)
 
 
-def _understood(found: dict[str, Any]) -> Kept:  # another program may have written it
+def _understood(found: Mapping[str, object]) -> Kept:
     headers = {name: _text(found.get(name)) for name in HEADERS}
-    pairs = found.get("metadata")
-    metadata = (
-        {key: value for key, value in pairs.items() if _text(value) is not None and _text(key)}
-        if isinstance(pairs, dict)
-        else {}
-    )
+    texts = {key: _text(value) for key, value in _mapping(found.get("metadata")).items()}
+    metadata = {key: value for key, value in texts.items() if value is not None and _text(key)}
     return Kept(**headers, metadata=metadata)
+
+
+def _mapping(found: object) -> Mapping[str, object]:
+    return cast(Mapping[str, object], found) if isinstance(found, dict) else {}
 
 
 def _text(value: object) -> str | None:

@@ -9,20 +9,28 @@ from storeroom.drivers._local.beneath import Tree
 class Root:
     """Gives the tree under the root; a root that was deleted is looked up anew."""
 
-    __slots__ = ("_mode", "_opener", "_tree", "path")
+    __slots__ = ("_forgotten", "_mode", "_opener", "_tree", "path")
 
     def __init__(self, path: str, mode: int, opener: Callable[[str], Tree]) -> None:
         self.path = path
         self._mode = mode
         self._opener = opener
         self._tree: Tree | None = None
+        self._forgotten = False
 
     def tree(self) -> Tree:
         """The tree; `FileNotFoundError` while nothing was written yet."""
         tree = self._tree
-        if tree is None or not tree.root.is_linked():
-            tree = self._tree = self._opener(self.path)
+        if tree is not None and tree.root.is_linked():
+            return tree
+        tree = self._opener(self.path)
+        self._tree = None if self._forgotten else tree
         return tree
+
+    def forget(self) -> None:
+        """Let go of it; what is under way still ends as it would have."""
+        self._forgotten = True
+        self._tree = None
 
     def made(self) -> Tree:
         """The tree, its root made where it is missing."""

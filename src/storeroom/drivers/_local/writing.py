@@ -5,7 +5,6 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from storeroom.contracts.errors import AlreadyExists, PreconditionFailed, StorageError
@@ -23,8 +22,10 @@ from storeroom.drivers._local.rules import Rules
 TEMPORARY = f"{RESERVED}tmp-"
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
+_HAS_MODES = hasattr(os, "fchmod")
+_HAS_TIMES = os.utime in os.supports_fd
 _CLOSES_FIRST = os.name == "nt"  # Windows renames no open file
-_ONE_GO = 1 << 20
+BLOCK = 1 << 20
 _NO_HARD_LINKS = {errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -50,6 +51,7 @@ class Writing:
         self._home: Directory | None = None
         self._nearest = ""
         self._temporary = ""
+        self._at_once = False
         self._root = root
         self._rules = rules
         self._path = path
@@ -59,16 +61,22 @@ class Writing:
         self._mode = rules.file_mode(how.visibility) if mode is None else mode
         self._folder, _, self._name = path.rpartition("/")
 
-    def begin(self) -> "Writing":
-        """Make the temporary file, as far down the path as there are folders."""
+    def begin(self, *, at_once: bool = False) -> "Writing":
+        """Make the temporary file, as far down the path as there are folders.
+
+        With `at_once`, `finish` follows in the same call: nothing need be looked at twice.
+        """
         tree = self._root.made()
         self._home, self._nearest = nearest(tree, self._folder)
-        self._look_first(self._home)
+        self._at_once = at_once and self._nearest == self._folder
+        if not self._at_once:
+            self._look_first(self._home)
         self._temporary = TEMPORARY + secrets.token_hex(8)
-        self.fd = self._home.open(self._temporary, _NEW)
-        acquire(self.fd)
+        self.fd = self._home.open(self._temporary, _NEW, self._mode)
+        if not at_once:
+            acquire(self.fd)
         self._keep()
-        if self._size is not None and self._size > _ONE_GO:
+        if self._size is not None and self._size > BLOCK:
             self._reserve(self._size)
         return self
 
@@ -77,18 +85,23 @@ class Writing:
 
     def finish(self) -> Stat:
         """Put the file in its place, whole; from here on it is the new one, or still the old."""
-        if hasattr(os, "fchmod"):
-            os.fchmod(self.fd, self._mode)
-        if os.utime in os.supports_fd:
+        if _HAS_TIMES:
             now = time.time_ns()
             os.utime(self.fd, ns=(now, now))
+        found = os.fstat(self.fd)
+        if _HAS_MODES and found.st_mode & 0o7777 != self._mode:
+            os.fchmod(self.fd, self._mode)  # the umask had its way
         if self._rules.syncs_files:
             sync(self.fd)
-        found = os.fstat(self.fd)
         if _CLOSES_FIRST:
             self._close()
         self._put_in_place()
         return facts(self._path, found, self._kept)
+
+    def finish_as(self, how: WriteOptions) -> Stat:
+        """Finish under other conditions than those it began with."""
+        self._how = how
+        return self.finish()
 
     def abandon(self) -> None:
         """Remove what was not put in place."""
@@ -132,18 +145,22 @@ class Writing:
                 raise
 
     def _put_in_place(self) -> None:
-        home = self._home
+        home, rules = self._home, self._rules
         if home is None:
             raise RuntimeError("this write was abandoned")
-        tree, rules = self._root.made(), self._rules
-        with made(
-            tree, self._folder, rules.folder_mode(), sync=rules.syncs_folders
-        ) as parent:
-            place(home, self._temporary, parent, self._path, self._how)
-            self._temporary = ""
-            if rules.syncs_folders:
-                parent.sync()
+        if self._at_once:
+            self._place(home, home)
+        else:
+            mode, thorough = rules.folder_mode(), rules.syncs_folders
+            with made(self._root.made(), self._folder, mode, sync=thorough) as parent:
+                self._place(home, parent)
         self.abandon()
+
+    def _place(self, home: Directory, parent: Directory) -> None:
+        place(home, self._temporary, parent, self._path, self._how)
+        self._temporary = ""
+        if self._rules.syncs_folders:
+            parent.sync()
 
     def _close(self) -> None:
         fd, self.fd = self.fd, -1
@@ -154,7 +171,7 @@ class Writing:
 def place(home: Directory, name: str, parent: Directory, path: str, how: WriteOptions) -> None:
     """Rename a file to its path, under the conditions."""
     if how.overwrite or how.if_match is not None:
-        with locked(parent) as safe:
+        with locked(parent, shared=how.if_match is None) as safe:
             place_locked(home, name, parent, path, how, safe=safe)
         return
     try:
@@ -176,23 +193,23 @@ def place_locked(
     if found is not None and not how.overwrite:
         raise AlreadyExists("a file is here already", path=path)
     check_match(found, how.if_match, path, safe=safe)
-    home.rename(name, parent, target)
+    if how.overwrite:
+        home.rename(name, parent, target)
+        return
+    try:
+        _place_new(home, name, parent, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS or isinstance(error, StorageError):
+            raise
+        home.rename(name, parent, target)
 
 
 def store(root: Root, rules: Rules, path: str, data: bytes, how: WriteOptions) -> Stat:
     """A whole write in one step."""
-
-    def pour(writing: Writing) -> None:
-        writing.add(data)
-
-    return store_by(Writing(root, rules, path, how, size=len(data)), pour)
-
-
-def store_by(writing: Writing, pour: Callable[[Writing], None]) -> Stat:
-    """Begin, let `pour` add the bytes, finish; or leave nothing behind."""
+    writing = Writing(root, rules, path, how, size=len(data))
     try:
-        writing.begin()
-        pour(writing)
+        writing.begin(at_once=True)
+        writing.add(data)
         return writing.finish()
     finally:
         writing.abandon()

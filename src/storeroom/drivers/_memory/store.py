@@ -21,7 +21,7 @@ class Object:
     stat: Stat
     content: bytes
     visibility: Visible = "private"
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Store:
