@@ -21,7 +21,7 @@ class Timing:
 
 
 async def interleaved(
-    contenders: Mapping[str, Work], /, *, rounds: int = 25, calls: int = 2000
+    contenders: Mapping[str, Work], /, *, rounds: int = 25, calls: int = 1000
 ) -> list[Timing]:
     """Time every contender once per round, in reversed order on odd rounds."""
     names = list(contenders)

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import InvalidPath, StorageError
+from storeroom.contracts.errors import InvalidPath, PermissionDenied, StorageError
 from storeroom.contracts.paths import check_folder, check_path
 from storeroom.contracts.values import Traits
 
@@ -22,6 +22,7 @@ __all__ = [
     "ready",
     "steps",
     "verb",
+    "writable",
 ]
 
 H = TypeVar("H", bound="Held")
@@ -135,6 +136,13 @@ def checked_folder(driver: StorageDriver, folder: Any, /) -> str:
     text = check_folder(folder, strict=traits.strict_paths)
     _within(traits, text)
     return text
+
+
+def writable(driver: StorageDriver, /) -> StorageDriver:
+    """The driver; a read-only one is refused before anything is touched."""
+    if not driver.traits.writable:
+        raise PermissionDenied(f"{driver.traits.service} is read-only here")
+    return driver
 
 
 def _within(traits: Traits, path: str) -> None:

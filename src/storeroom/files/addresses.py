@@ -12,11 +12,12 @@ from storeroom.contracts.abilities import (
     PublicUrl,
     VerifyUrl,
     find,
+    why_absent,
 )
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidArgument, Unsupported
 from storeroom.contracts.values import Grant, Upload
-from storeroom.files._verb import Held, checked, verb
+from storeroom.files._verb import Held, checked, verb, writable
 
 __all__ = ["Addresses"]
 
@@ -34,7 +35,7 @@ class Addresses(Held):
         driver = self.driver
         native = find(driver, PublicUrl)
         if native is None:
-            raise Unsupported(f"{driver.traits.service} has no public addresses")
+            raise Unsupported(why_absent(driver, PublicUrl))
         return native.public_url(checked(driver, path))
 
     @verb
@@ -43,9 +44,7 @@ class Addresses(Held):
         driver = self.driver
         native = find(driver, LocalPath)
         if native is None:
-            raise Unsupported(
-                f"{driver.traits.service} has no local paths; use download_to for a local copy"
-            )
+            raise Unsupported(f"{why_absent(driver, LocalPath)}; use download_to for a local copy")
         return native.local_path(checked(driver, path))
 
     @verb
@@ -87,7 +86,7 @@ class Addresses(Held):
         """
         if max_size is not None and max_size < 0:
             raise InvalidArgument(f"max_size is 0 bytes or more, not {max_size}")
-        driver = await self._ready()
+        driver = writable(await self._ready())
         grant = _grant(
             driver,
             path,

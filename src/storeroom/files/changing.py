@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from storeroom.contracts.abilities import BulkRemove, Copy, Folders, Move, find
+from storeroom.contracts.abilities import BulkRemove, Copy, Folders, Move, find, why_absent
 from storeroom.contracts.body import Progress
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidArgument, InvalidPath, NotFound, Unsupported
@@ -18,7 +18,7 @@ from storeroom.contracts.values import (
     WriteOptions,
 )
 from storeroom.files._bounded import each
-from storeroom.files._verb import Held, checked, checked_folder, ready, verb
+from storeroom.files._verb import Held, checked, checked_folder, ready, verb, writable
 from storeroom.files.copying import copied_across, moved_by_copy, streamed
 
 __all__ = ["Changing"]
@@ -36,7 +36,7 @@ class Changing(Held):
         """Remove a file: whether one was there."""
         if isinstance(path, (list, tuple, set)):
             raise TypeError("delete takes one path; for several use delete_many(paths)")
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked(driver, path)
         if not driver.traits.tells_removed and not await _is_there(driver, text):
             return False
@@ -56,7 +56,7 @@ class Changing(Held):
 
         `disk` is the disk to copy to: a disk, its name, or a driver.
         """
-        driver, target = await self._ready(), await self._other(disk)
+        driver, target = await self._ready(), writable(await self._other(disk))
         source, destination = checked(driver, path), checked(target, to)
         how = WriteOptions(overwrite=overwrite)
         await _copied(driver, source, target, destination, how)
@@ -76,7 +76,7 @@ class Changing(Held):
 
         Where it has to be copied, the source is removed only after the copy was verified.
         """
-        driver, target = await self._ready(), await self._other(disk)
+        driver, target = writable(await self._ready()), writable(await self._other(disk))
         source, destination = checked(driver, path), checked(target, to)
         await _moved(driver, source, target, destination, WriteOptions(overwrite=overwrite))
         return destination
@@ -84,17 +84,17 @@ class Changing(Held):
     @verb
     async def make_directory(self, folder: str | os.PathLike[str], /) -> None:
         """Make a folder and its parents; `Unsupported` where folders are only implied by files."""
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked_folder(driver, folder)
         native = find(driver, Folders)
         if native is None:
-            raise Unsupported(f"{driver.traits.service} has no folders without files")
+            raise Unsupported(f"folders are only implied by files: {why_absent(driver, Folders)}")
         await native.make_folder(text)
 
     @verb
     async def delete_directory(self, folder: str | os.PathLike[str], /) -> bool:
         """Remove a folder with all that is in it: whether it was there."""
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = _no_root(checked_folder(driver, folder))
         native = find(driver, Folders)
         if native is not None:
@@ -118,7 +118,7 @@ class Changing(Held):
 
         `progress` is called with the number of files done, and None.
         """
-        driver, target = await self._ready(), await self._other(disk)
+        driver, target = await self._ready(), writable(await self._other(disk))
         source, destination = checked_folder(driver, folder), checked_folder(target, to)
         _refuse_nesting(driver, source, target, destination)
         how = WriteOptions(overwrite=overwrite)
@@ -144,7 +144,7 @@ class Changing(Held):
         progress: Progress | None = None,
     ) -> Report[str]:
         """Move every file under a folder; the emptied folder goes when nothing failed."""
-        driver, target = await self._ready(), await self._other(disk)
+        driver, target = writable(await self._ready()), writable(await self._other(disk))
         source, destination = checked_folder(driver, folder), checked_folder(target, to)
         _refuse_nesting(driver, _no_root(source), target, destination)
         await _refuse_strangers(driver, source)

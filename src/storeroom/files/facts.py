@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from storeroom.contracts import mime
-from storeroom.contracts.abilities import Attributes, Checksum, Visibility, find
+from storeroom.contracts.abilities import Attributes, Checksum, Visibility, find, why_absent
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidArgument, Unsupported
 from storeroom.contracts.values import ReadOptions, Stat, Visible, WriteOptions, check_visibility
-from storeroom.files._verb import Held, checked, verb
+from storeroom.files._verb import Held, checked, verb, writable
 from storeroom.files.sniff import sniffed
 
 __all__ = ["ALGORITHMS", "Facts", "digested"]
@@ -74,7 +74,7 @@ class Facts(Held):
     async def set_visibility(self, path: str | os.PathLike[str], visibility: Visible, /) -> None:
         """Make a file "public" or "private"."""
         check_visibility(visibility)
-        driver = await self._ready()
+        driver = writable(await self._ready())
         await _visibility(driver).change_visibility(checked(driver, path), visibility)
 
     @verb
@@ -99,13 +99,11 @@ class Facts(Held):
             content_language=content_language,
             metadata=metadata,
         )
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked(driver, path)
         native = find(driver, Attributes)
         if native is None:
-            raise Unsupported(
-                f"{driver.traits.service} cannot change attributes in place; put the file again"
-            )
+            raise Unsupported(f"{why_absent(driver, Attributes)}; put the file again")
         return await native.change_attributes(text, how)
 
 
@@ -132,7 +130,7 @@ async def _read_type(driver: StorageDriver, path: str) -> str:
 def _visibility(driver: StorageDriver) -> Visibility:
     native = find(driver, Visibility)
     if native is None:
-        raise Unsupported(f"{driver.traits.service} has no visibility")
+        raise Unsupported(why_absent(driver, Visibility))
     return native
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from storeroom.contracts.abilities import Folders, find
 from storeroom.contracts.errors import Corrupted, NotFound
 from storeroom.contracts.source import Source
-from storeroom.contracts.values import SHALLOW, ReadOptions
+from storeroom.contracts.values import SHALLOW, WHOLE, ReadOptions
 from storeroom.files._verb import Held, checked, checked_folder, label, ready, verb
 
 __all__ = ["Opening", "Reading"]
@@ -75,7 +75,9 @@ class Reading(Held):
         `if_none_match` is `NotModified`.
         """
         driver = await self._ready()
-        how = ReadOptions(start, stop, if_match, if_none_match)
+        how = WHOLE
+        if start or stop is not None or if_match or if_none_match:
+            how = ReadOptions(start, stop, if_match, if_none_match)
         async with await driver.read(checked(driver, path), how) as source:
             return await source.read()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from storeroom.contracts.abilities import find
+from storeroom.contracts.abilities import find, why_absent, within
 from storeroom.contracts.errors import Unsupported
 from storeroom.files._verb import Held
 
@@ -42,8 +42,7 @@ class Views(Held):
         """The disk's ability, or `Unsupported`."""
         found = find(self, kind)
         if found is None:
-            name = getattr(kind, "__name__", str(kind))
-            raise Unsupported(f"this disk has no {name}", disk=self._label)
+            raise Unsupported(why_absent(self, kind), disk=self._label)
         return found
 
     def layer(self, kind: Callable[..., A], /) -> A:
@@ -52,8 +51,7 @@ class Views(Held):
         while layer is not None:
             if isinstance(layer, kind):  # type: ignore[arg-type]  # a class by its use
                 return layer  # type: ignore[no-any-return]
-            inner = getattr(layer, "inner", None)
-            layer = inner.driver if isinstance(inner, Held) else inner
+            layer = within(layer)
         name = getattr(kind, "__name__", str(kind))
         raise Unsupported(f"this disk has no layer {name}", disk=self._label)
 

@@ -15,7 +15,7 @@ from storeroom.contracts.body import Body, Progress
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidArgument, InvalidPath, NotFound, Unsupported
 from storeroom.contracts.values import PLAIN, Visible, WriteOptions
-from storeroom.files._verb import Held, checked, checked_folder, ready, verb
+from storeroom.files._verb import Held, checked, checked_folder, ready, verb, writable
 from storeroom.files.carrying import carried
 from storeroom.files.content import Content, PutOptions, client_name, opened
 from storeroom.files.sniff import sniffed, typed
@@ -63,10 +63,10 @@ class Writing(Held):
         `etag` of a `Stat`) `PreconditionFailed`. `size` announces the bytes of a stream; `progress`
         is called with bytes done and total.
         """
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked(driver, path)
         how = WriteOptions(
-            content_type=content_type,
+            content_type=content_type or mime.by_name(text),
             cache_control=cache_control,
             content_disposition=content_disposition,
             content_encoding=content_encoding,
@@ -80,7 +80,8 @@ class Writing(Held):
         )
         if type(content) is bytes:
             body = Body(content, size=size, progress=progress)
-            await driver.write(text, body, await typed(text, body, how))
+            how = how if how.content_type else await typed(text, body, how)
+            await driver.write(text, body, how)
             return text
         async with opened(content, size=size, progress=progress) as body:
             await driver.write(text, body, await typed(text, body, how))
@@ -134,6 +135,7 @@ class Writing(Held):
         The extension comes from the content, else from the name that the client gave.
         """
         _refuse_text(file)
+        writable(await self._ready())
         size, progress = options.get("size"), options.get("progress")
         async with opened(file, size=size, progress=progress) as body:
             kind = await sniffed(await body.peek(mime.HEAD_BYTES))
@@ -151,6 +153,7 @@ class Writing(Held):
     ) -> str:
         """Store a file in the folder under this name, and return its path."""
         _refuse_text(file)
+        writable(await self._ready())
         size, progress = options.get("size"), options.get("progress")
         async with opened(file, size=size, progress=progress) as body:
             return await _stored(self, folder, name, body, options)
@@ -163,7 +166,7 @@ class Writing(Held):
 
         In place where the service can, else the file is rewritten as a stream.
         """
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked(driver, path)
         glue = await _glue(driver, text, content, separator)
         async with opened(content) as body:
@@ -176,7 +179,7 @@ class Writing(Held):
         self, path: str | os.PathLike[str], content: Content, /, *, separator: str = "\n"
     ) -> str:
         """Add before the beginning of a file, or make it; the file is rewritten as a stream."""
-        driver = await self._ready()
+        driver = writable(await self._ready())
         text = checked(driver, path)
         glue = await _glue(driver, text, content, separator)
         async with opened(content) as body:
