@@ -19,6 +19,7 @@ PACKAGE = SOURCE / "storeroom"
 FLOORS = [
     {"contracts"},
     {"files"},
+    {"signing"},
     {"drivers", "layers", "disk"},
     {"config"},
     {"manager"},
@@ -34,7 +35,7 @@ WAYS_UP = {
         "storeroom.files",
         "storeroom.layers",
     ): "`scoped()` and `read_only()` put a layer on the disk they are called on",
-    ("storeroom.facade", "storeroom.testing"): "`fake()` reaches the testing kit when it is called",
+    ("storeroom.manager", "storeroom.testing"): "`fake()` reaches the testing kit when it is called",
 }
 
 # `except Exception` elsewhere would hide a mistake: file -> reason.

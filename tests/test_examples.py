@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+WHERE = os.pathsep.join(filter(None, [str(EXAMPLES), os.environ.get("PYTHONPATH")]))
 FILES = sorted(file.name for file in EXAMPLES.glob("*.py"))
 
 # They expose `app` for a server to run, so they are started and stopped: file -> where they are used for real.
-APPS: dict[str, str] = {}
+APPS = {
+    "fastapi_app.py": "tests/examples/test_fastapi_app.py",
+    "temporary_urls.py": "tests/examples/test_temporary_urls.py",
+}
 
 START_AND_STOP = """
 import sys
@@ -30,7 +34,7 @@ def run(folder: Path, *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": WHERE},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -48,8 +48,8 @@ __all__ = [
     "Visibility",
     "find",
     "has",
-    "within",
     "why_absent",
+    "within",
 ]
 
 A = TypeVar("A")
@@ -372,11 +372,11 @@ def has(owner: Any, kind: Any, /) -> bool:
 
 def within(driver: object, /) -> object | None:
     """What a layer (`inner`) or a disk (`driver`) stands on; None for a driver."""
-    inner: object | None = getattr(driver, "inner", None)
-    if inner is not None:
-        return inner
-    held: object | None = getattr(driver, "driver", None)
-    return None if held is driver else held
+    for name in ("inner", "driver"):
+        held: object | None = getattr(driver, name, None)
+        if held is not driver and callable(getattr(held, "scan", None)):
+            return held
+    return None
 
 
 def why_absent(driver: object, kind: Callable[..., Any], /) -> str:

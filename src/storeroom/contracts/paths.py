@@ -13,7 +13,15 @@ from urllib.parse import quote
 
 from storeroom.contracts.errors import InvalidPath
 
-__all__ = ["RESERVED", "check_folder", "check_path", "inside", "is_listable", "quoted"]
+__all__ = [
+    "RESERVED",
+    "check_folder",
+    "check_path",
+    "inside",
+    "is_listable",
+    "is_readable",
+    "quoted",
+]
 
 RESERVED = ".storeroom-"
 """Segments that begin so are the library's own: temporary files and locks."""
@@ -53,9 +61,14 @@ def check_folder(folder: str | os.PathLike[str] = "", /, *, strict: bool = True)
 
 def is_listable(path: str, /, *, strict: bool = True) -> bool:
     """Whether a name that a service sent may be shown as a path."""
-    if len(path) <= 255 and _PLAIN.fullmatch(path):
+    if len(path) <= 255 and _PLAIN.fullmatch(path) and path.count("/") < _MAX_SEGMENTS:
         return True
     return (_refusal(path) if strict else _service_refusal(path)) is None
+
+
+def is_readable(text: str, /) -> bool:
+    """Whether a name shown to people holds nothing that hides or splits it."""
+    return _FORBIDDEN.search(text) is None
 
 
 def inside(folder: str, path: str, /) -> bool:
@@ -74,7 +87,7 @@ def _text(path: str | os.PathLike[str]) -> str:
     text = path if isinstance(path, str) else os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is a str or a text path, not {type(text).__name__}")
-    return str(text)
+    return str.__str__(text)  # its own letters, whatever a subclass such as an Enum prints
 
 
 def _refusal(path: str) -> str | None:

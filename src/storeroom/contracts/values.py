@@ -125,6 +125,7 @@ class Traits:
     keeps: frozenset[Attribute] = frozenset()
     path_bytes: int = 1024
     segment_bytes: int | None = None
+    segments: int = 100
     outer_spaces: bool = True
     strict_paths: bool = True
 

@@ -52,8 +52,18 @@ from storeroom.contracts.values import (
     WriteOptions,
     check_visibility,
 )
-from storeroom.drivers._local import beneath, changing, clearing, copying, facts, reading, writing
+from storeroom.drivers._local import (
+    beneath,
+    changing,
+    clearing,
+    duplicating,
+    facts,
+    reading,
+    writing,
+)
 from storeroom.drivers._local.beneath import Tree
+from storeroom.drivers._local.descriptor import Descriptor
+from storeroom.drivers._local.directory import IS_WINDOWS
 from storeroom.drivers._local.failures import changing as changed
 from storeroom.drivers._local.failures import reading as looked
 from storeroom.drivers._local.kept import HAS_XATTRS, HEADERS
@@ -131,16 +141,20 @@ class LocalDriver(
             return await threads.run(facts.look_at, self._open(), path)
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
-        path = _path(path)
+        path, held = _path(path), Descriptor()
         with translating(looked, "read", path):
-            opened = await threads.run(reading.open_range, self._open(), path, how)
-        if opened.rest is None:
+            try:
+                opened = await threads.run(reading.open_range, held, self._open(), path, how)
+            except BaseException:
+                held.close()
+                raise
+        if opened.is_whole:
             return Source(opened.stat, opened.first, chunk_size=how.chunk_size)
         return Source(
             opened.stat,
-            _blocks(opened, how, opened.rest.read_at),
+            _blocks(opened, how, held),
             size=opened.stop - opened.start,
-            release=opened.rest.close,
+            release=held.close,
             chunk_size=how.chunk_size,
         )
 
@@ -197,7 +211,7 @@ class LocalDriver(
             raise Unsupported("the other disk is not a local one", operation="copy_from", path=path)
         _check_kept(how)
         return await threads.run(
-            copying.copy, source._open(), path, self._open(), self._rules, to, how
+            duplicating.copy, source._open(), path, self._open(), self._rules, to, how
         )
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
@@ -265,7 +279,7 @@ class LocalDriver(
     async def digest(self, path: str, algorithm: str, /) -> str:
         path = _path(path)
         with translating(looked, "digest", path):
-            return await threads.run(copying.digest, self._open(), path, algorithm)
+            return await threads.run(duplicating.digest, self._open(), path, algorithm)
 
     async def sweep(self, older_than: timedelta, /) -> int:
         with translating(changed, "sweep"):
@@ -283,7 +297,7 @@ class LocalDriver(
         path = _path(path)
         if modified.tzinfo is None:
             raise InvalidArgument("a time needs its zone; say modified.astimezone()", path=path)
-        if os.utime not in os.supports_fd:
+        if IS_WINDOWS:
             raise Unsupported("this system sets no times of open files", path=path)
         with translating(looked, "change_time", path):
             await threads.run(changing.change_time, self._open(), path, modified)
@@ -420,7 +434,7 @@ async def _written(
 
 
 async def _blocks(
-    opened: reading.Opened, how: ReadOptions, read_at: Callable[[int, int], bytes]
+    opened: reading.Opened, how: ReadOptions, held: Descriptor
 ) -> AsyncGenerator[bytes]:
     block, size = opened.first, reading.block_for(how)
     position = opened.start
@@ -431,7 +445,7 @@ async def _blocks(
         if position >= opened.stop:
             return
         with translating(looked, "read", opened.stat.path):
-            block = await threads.run(read_at, min(size, opened.stop - position), position)
+            block = await threads.run(held.read_at, min(size, opened.stop - position), position)
 
 
 def _removed(root: Root, rules: Rules, path: str) -> bool | StorageError:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from storeroom.contracts import threads
@@ -30,6 +30,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     Closed,
     ConfigError,
+    InvalidArgument,
     InvalidPath,
     NotModified,
     Obstructed,
@@ -301,9 +302,11 @@ class MemoryDriver(
 
     async def change_time(self, path: str, modified: datetime, /) -> None:
         """Set when it was modified."""
+        if modified.tzinfo is None:
+            raise InvalidArgument("a time needs its zone; say modified.astimezone()", path=path)
         with self._locked("set_time", path) as store:
             found = store.get(path)
-            stat = replace(found.stat, modified=modified)
+            stat = replace(found.stat, modified=modified.astimezone(UTC))
             store.put(path, replace(found, stat=stat), touch=False)
 
     async def read_tags(self, path: str, /) -> Mapping[str, str]:

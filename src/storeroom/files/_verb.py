@@ -157,6 +157,8 @@ def _within(traits: Traits, path: str) -> None:
                 )
     if traits.path_bytes < 1024 and len(path.encode()) > traits.path_bytes:
         raise InvalidPath(f"{traits.service} takes paths of {traits.path_bytes} bytes", path=path)
+    if traits.segments < 100 and path.count("/") >= traits.segments:
+        raise InvalidPath(f"{traits.service} takes {traits.segments} segments here", path=path)
     if not traits.outer_spaces and any(part != part.strip(" ") for part in path.split("/")):
         raise InvalidPath(
             f"{traits.service} loses spaces at the ends of a segment; leave them out", path=path

@@ -16,6 +16,7 @@ from storeroom.contracts.abilities import (
 )
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidArgument, Unsupported
+from storeroom.contracts.paths import is_readable
 from storeroom.contracts.values import Grant, Upload
 from storeroom.files._verb import Held, checked, verb, writable
 
@@ -99,9 +100,7 @@ class Addresses(Held):
         return await _presigned(self, driver, grant)
 
     @verb
-    async def verify_temporary_url(
-        self, url: str, /, *, method: Literal["GET", "HEAD", "PUT"] = "GET"
-    ) -> Grant:
+    async def verify_temporary_url(self, url: str, /, *, method: str = "GET") -> Grant:
         """What a URL signed by this disk allows; forged, changed or expired is `PermissionDenied`.
 
         `url` is whole or from its path on; `method` is that of the request.
@@ -140,8 +139,8 @@ def _grant(
     overwrite: bool = True,
 ) -> Grant:
     for name, value in (("filename", filename), ("content_type", content_type)):
-        if value is not None and (not value or not value.isprintable()):
-            raise InvalidArgument(f"{name} {value!r} is empty or holds control characters")
+        if value is not None and (not value or not is_readable(value)):
+            raise InvalidArgument(f"{name} {value!r} is empty or holds hidden characters")
     moment = _moment(expires)
     return Grant(checked(driver, path), method, moment, filename, content_type, max_size, overwrite)
 

@@ -1,0 +1,26 @@
+"""The testing kit: fakes and faults for applications, the contract as a suite for drivers."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storeroom.testing.calls import Called
+    from storeroom.testing.fake import FakeDisk
+    from storeroom.testing.faults import Faults
+    from storeroom.testing.suite import DriverSuite
+
+__all__ = ["Called", "DriverSuite", "FakeDisk", "Faults"]
+
+_HOMES = {
+    "Called": "storeroom.testing.calls",
+    "DriverSuite": "storeroom.testing.suite",
+    "FakeDisk": "storeroom.testing.fake",
+    "Faults": "storeroom.testing.faults",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What needs pytest, or loads the drivers, only when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Protocol
 
-from storeroom.drivers._local.directory import FOLDER, HAS_DIR_FD, Directory
+from storeroom.drivers._local.directory import FOLDER, IS_WINDOWS, Directory
 
 _OPENAT2 = 437
 _BENEATH = 0x08 | 0x04 | 0x02  # beneath the root, no symbolic links, no magic links
+_ANY_FOLDER = FOLDER & ~getattr(os, "O_NOFOLLOW", 0)  # with it a link is "no folder", not a link
 _TRIES = 100
 _MACHINES = ("x86_64", "aarch64")
 
@@ -48,7 +49,7 @@ class Beneath:
         return _openat2(self.root.fd or 0, path, flags)
 
     def directory(self, folder: str) -> Directory:
-        return Directory(_openat2(self.root.fd or 0, folder or ".", FOLDER))
+        return Directory(_openat2(self.root.fd or 0, folder or ".", _ANY_FOLDER))
 
 
 class Walked:
@@ -157,7 +158,7 @@ def _has_openat2() -> bool:
 
 def opened(path: str) -> Tree:
     """The tree under a folder, by the best means there is; the root itself may be a link."""
-    if not HAS_DIR_FD:
+    if IS_WINDOWS:
         return opened_checked(path)
     return Beneath(_held(path)) if _has_openat2() else opened_walked(path)
 
@@ -174,7 +175,7 @@ def opened_checked(path: str) -> Tree:
 
 
 def _held(path: str) -> Directory:
-    return Directory(os.open(path, FOLDER & ~getattr(os, "O_NOFOLLOW", 0)))
+    return Directory(os.open(path, _ANY_FOLDER))
 
 
 _syscall: Callable[..., int] = (

@@ -19,9 +19,9 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import RemoveOptions, Stat, Visible, WriteOptions
 from storeroom.drivers._local.beneath import Tree, made
-from storeroom.drivers._local.copying import typed
 from storeroom.drivers._local.descriptor import read_at, write_all
 from storeroom.drivers._local.directory import READ, Directory, is_link, sync
+from storeroom.drivers._local.duplicating import typed
 from storeroom.drivers._local.facts import (
     EPOCH,
     check_match,
@@ -125,7 +125,10 @@ def extend_by(root: Root, rules: Rules, path: str, how: WriteOptions, data: byte
 
 def extend_from(root: Root, rules: Rules, path: str, how: WriteOptions, spool: Writing) -> Stat:
     """Add what a temporary file holds; where there is nothing to add to, it becomes the file."""
-    return extend(root, rules, path, how, lambda fd: _pour(spool.fd, fd), spool.finish_as)
+    try:
+        return extend(root, rules, path, how, lambda fd: _pour(spool.fd, fd), spool.finish_as)
+    finally:
+        spool.abandon()
 
 
 def change_attributes(root: Root, rules: Rules, path: str, how: WriteOptions) -> Stat:

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 from storeroom.contracts.errors import Obstructed, StorageError
+from storeroom.contracts.paths import is_listable
 from storeroom.contracts.values import Visible
 from storeroom.drivers._local.beneath import made
 from storeroom.drivers._local.directory import READ, Directory
@@ -74,15 +75,12 @@ def sweep(root: Root, older_than: timedelta) -> int:
     folders, count = [""], 0
     while folders:
         folder = folders.pop()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            try:
-                directory = tree.directory(folder)
-            except OSError as error:
-                if not is_swapped(error) and error.errno != errno.ENAMETOOLONG:
-                    raise
-                continue
-            with directory:
+        try:
+            with tree.directory(folder) as directory:
                 count += _swept(directory, folder, folders, before)
+        except OSError as error:
+            if not is_swapped(error) and not isinstance(error, PermissionError):
+                raise
     return count
 
 
@@ -155,7 +153,9 @@ def _swept(directory: Directory, folder: str, folders: list[str], before: float)
     count = 0
     for entry in list(directory.entries()):
         if entry.is_dir(follow_symlinks=False):
-            folders.append(f"{folder}/{entry.name}" if folder else entry.name)
+            inner = f"{folder}/{entry.name}" if folder else entry.name
+            if is_listable(inner):  # nothing is ever written elsewhere
+                folders.append(inner)
         elif entry.name.startswith(TEMPORARY):
             count += _is_swept(directory, entry.name, before)
     return count

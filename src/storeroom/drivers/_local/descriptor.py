@@ -11,11 +11,15 @@ class Descriptor:
 
     __slots__ = ("_busy", "_closing", "_fd", "_lock")
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self) -> None:
+        self._fd = -1
         self._busy = False
         self._closing = False
         self._lock = threading.Lock()
+
+    def hold(self, fd: int) -> None:
+        """Take a descriptor over, to be closed from here."""
+        self._fd = fd
 
     def read_at(self, count: int, offset: int) -> bytes:
         """Exactly `count` bytes from `offset`, fewer only where the file ends."""

@@ -14,7 +14,7 @@ FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os,
 READ = os.O_RDONLY | FLAGS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 FOLDER = os.O_RDONLY | FLAGS | getattr(os, "O_DIRECTORY", 0)
 
-HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+IS_WINDOWS = os.name == "nt"
 _NOT_SYNCED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
 _NO_EXCLUSIVE_RENAME = {errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP}
 _NO_REPLACE = 1
@@ -113,12 +113,13 @@ class Directory:
 
     def rename_new(self, name: str, to: "Directory", new: str) -> None:
         """Rename, or `FileExistsError`: of several at once, exactly one wins."""
-        if self.fd is None or to.fd is None:
-            os.rename(self._at(name), to._at(new))
+        source, target = self._at(name), to._at(new)
+        if IS_WINDOWS:
+            os.rename(source, target)
             return
-        if _renamed_new(self.fd, name, to.fd, new):
+        if self.fd is not None and to.fd is not None and _renamed_new(self.fd, name, to.fd, new):
             return
-        os.link(name, new, src_dir_fd=self.fd, dst_dir_fd=to.fd, follow_symlinks=False)
+        os.link(source, target, src_dir_fd=self.fd, dst_dir_fd=to.fd, follow_symlinks=False)
         self.unlink(name)
 
     def sync(self) -> None:

@@ -79,10 +79,14 @@ def read_kept(fd: int) -> Kept:
     try:
         packed = os.getxattr(fd, _NAME)
     except OSError as error:
-        return Kept(metadata={}) if error.errno == errno.ENODATA else NOTHING
+        if error.errno in _NOT_OFFERED:
+            return NOTHING
+        if error.errno != errno.ENODATA:
+            raise
+        return Kept(metadata={})
     try:
         found = json.loads(packed)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return _understood(_mapping(found))
 

@@ -16,35 +16,35 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file opened to be read: its first block, and the descriptor where there is more."""
+    """A file opened to be read, and the first block of what is wanted of it."""
 
     stat: Stat
     start: int
     stop: int
     first: bytes
-    rest: Descriptor | None
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.first) == self.stop - self.start
 
 
-def open_range(root: Root, path: str, how: ReadOptions) -> Opened:
-    """Open, look, and read what fits into one block."""
+def open_range(held: Descriptor, root: Root, path: str, how: ReadOptions) -> Opened:
+    """Open, look, and read what fits into one block; `held` is closed unless there is more."""
     fd = root.tree().open(path, READ)
-    held = Descriptor(fd)
-    try:
-        found = regular(fd)
-        _check(found, how)
-        start = min(how.start, found.st_size)
-        stop = found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
-        whole = stop - start <= BLOCK
-        first = held.read_at(stop - start if whole else block_for(how), start)
-        if whole and len(first) < stop - start:
-            raise Corrupted("the file was cut while it was read")
-        stat = facts(path, found, read_kept(fd))
-    except BaseException:
+    held.hold(fd)
+    found = regular(fd)
+    _check(found, how)
+    start = min(how.start, found.st_size)
+    stop = found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
+    size = stop - start
+    count = size if size <= BLOCK else min(size, block_for(how))
+    first = held.read_at(count, start)
+    if len(first) < count:
+        raise Corrupted("the file was cut while it was read")
+    stat = facts(path, found, read_kept(fd))
+    if count == size:
         held.close()
-        raise
-    if whole:
-        held.close()
-    return Opened(stat, start, stop, first, None if whole else held)
+    return Opened(stat, start, stop, first)
 
 
 def block_for(how: ReadOptions) -> int:

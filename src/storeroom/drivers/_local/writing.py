@@ -7,12 +7,18 @@ import secrets
 import time
 from dataclasses import replace
 
-from storeroom.contracts.errors import AlreadyExists, PreconditionFailed, StorageError
+from storeroom.contracts.errors import (
+    AlreadyExists,
+    Corrupted,
+    PreconditionFailed,
+    StorageError,
+)
 from storeroom.contracts.paths import RESERVED
 from storeroom.contracts.values import Stat, WriteOptions
 from storeroom.drivers._local.beneath import made, nearest
+from storeroom.drivers._local.copying import copy_bytes
 from storeroom.drivers._local.descriptor import write_all
-from storeroom.drivers._local.directory import FLAGS, Directory, sync
+from storeroom.drivers._local.directory import FLAGS, IS_WINDOWS, Directory, sync
 from storeroom.drivers._local.facts import check_match, check_target, facts
 from storeroom.drivers._local.kept import HAS_XATTRS, NOTHING, Kept, write_kept
 from storeroom.drivers._local.locks import acquire, locked
@@ -23,8 +29,6 @@ TEMPORARY = f"{RESERVED}tmp-"
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
 _HAS_MODES = hasattr(os, "fchmod")
-_HAS_TIMES = os.utime in os.supports_fd
-_CLOSES_FIRST = os.name == "nt"  # Windows renames no open file
 BLOCK = 1 << 20
 _NO_HARD_LINKS = {errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -52,6 +56,7 @@ class Writing:
         self._nearest = ""
         self._temporary = ""
         self._at_once = False
+        self._length = 0
         self._root = root
         self._rules = rules
         self._path = path
@@ -82,18 +87,26 @@ class Writing:
 
     def add(self, data: bytes) -> None:
         write_all(self.fd, data)
+        self._length += len(data)
+
+    def fill(self, source: int, length: int) -> None:
+        """Add the first bytes of another open file."""
+        copy_bytes(source, self.fd, length)
+        self._length += length
 
     def finish(self) -> Stat:
         """Put the file in its place, whole; from here on it is the new one, or still the old."""
-        if _HAS_TIMES:
+        if not IS_WINDOWS:
             now = time.time_ns()
             os.utime(self.fd, ns=(now, now))
         found = os.fstat(self.fd)
+        if found.st_size != self._length:
+            raise Corrupted(f"{self._length} bytes were written and {found.st_size} arrived")
         if _HAS_MODES and found.st_mode & 0o7777 != self._mode:
             os.fchmod(self.fd, self._mode)  # the umask had its way
         if self._rules.syncs_files:
             sync(self.fd)
-        if _CLOSES_FIRST:
+        if IS_WINDOWS:  # which renames no open file
             self._close()
         self._put_in_place()
         return facts(self._path, found, self._kept)

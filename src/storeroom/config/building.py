@@ -1,0 +1,108 @@
+"""From a disk's configuration to its driver under its layers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from storeroom.config.models import COMMON, DiskConfig, LayerConfig
+from storeroom.config.parameters import Parameters, parameters_of, revealed
+from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.errors import ConfigError
+from storeroom.disk import Disk, check_driver
+from storeroom.drivers._registry import DRIVERS
+from storeroom.layers._registry import LAYERS
+
+__all__ = ["Builder", "Factory"]
+
+Factory = Callable[..., StorageDriver]
+"""Makes a driver from its options."""
+
+
+class Builder:
+    """Makes drivers; `extended` are those of `Storage.extend`, `disk` gives a live handle by name."""
+
+    def __init__(self, extended: Mapping[str, Factory], disk: Callable[[str], Disk], /) -> None:
+        self._extended = extended
+        self._disk = disk
+
+    def check(self, name: str, config: DiskConfig, /) -> None:
+        """Refuse wrong options now, where that imports nothing beyond the core."""
+        driver = config.driver
+        if isinstance(config.disk, DiskConfig):
+            self.check(name, config.disk)
+        if driver in self._extended or DRIVERS.is_light(driver):
+            self._arguments(name, config)
+        for layer in config.layers:
+            if LAYERS.is_light(layer.layer):
+                _layer_arguments(name, layer)
+        _check_retries(name, config)
+
+    def build(self, name: str, config: DiskConfig, /) -> StorageDriver:
+        """The driver with all its layers; nothing is opened yet."""
+        _check_retries(name, config)
+        driver = self._driver(name, config)
+        if config.retries and not self._retries_itself(config):
+            driver = _layered(name, driver, LayerConfig(layer="retry", options=_tries(config)))
+        for layer in reversed(config.layers):
+            driver = _layered(name, driver, layer)
+        if config.prefix:
+            driver = _layered(
+                name, driver, LayerConfig(layer="scoped", options={"prefix": config.prefix})
+            )
+        if config.read_only:
+            driver = _layered(name, driver, LayerConfig(layer="readonly", options={}))
+        return driver
+
+    def _driver(self, name: str, config: DiskConfig) -> StorageDriver:
+        if isinstance(config.disk, DiskConfig):
+            return self.build(name, config.disk)
+        if config.disk is not None:
+            inner = self._disk(config.disk)
+            check_driver(inner.driver)  # built here too, off the loop's thread
+            return inner
+        places, named = self._arguments(name, config)
+        driver: StorageDriver = self._target(config)(*places, **named)
+        check_driver(driver)
+        return driver
+
+    def _arguments(self, name: str, config: DiskConfig) -> tuple[list[Any], dict[str, Any]]:
+        if config.driver == "scoped":
+            return [], {}
+        options = {key: revealed(value) for key, value in config.options.items()}
+        known = self._parameters(config).names
+        for key in ("timeout", "visibility"):
+            if key in options and key not in known:
+                raise ConfigError(f"the driver {config.driver!r} takes no {key}", disk=name)
+        if config.retries is not None and self._retries_itself(config):
+            options["retries"] = config.retries
+        return self._parameters(config).arguments(options, name, COMMON)
+
+    def _parameters(self, config: DiskConfig) -> Parameters:
+        return parameters_of(self._target(config))
+
+    def _target(self, config: DiskConfig) -> Callable[..., Any]:
+        custom = self._extended.get(config.driver)
+        return custom if custom is not None else DRIVERS.load(config.driver)
+
+    def _retries_itself(self, config: DiskConfig) -> bool:
+        return config.driver != "scoped" and "retries" in self._parameters(config).names
+
+
+def _layered(name: str, driver: StorageDriver, layer: LayerConfig) -> StorageDriver:
+    places, named = _layer_arguments(name, layer)
+    built: StorageDriver = LAYERS.load(layer.layer)(driver, *places, **named)
+    return built
+
+
+def _layer_arguments(name: str, layer: LayerConfig) -> tuple[list[Any], dict[str, Any]]:
+    parameters = parameters_of(LAYERS.load(layer.layer), skip=1)
+    options = {key: revealed(value) for key, value in layer.options.items()}
+    return parameters.arguments(options, name)
+
+
+def _tries(config: DiskConfig) -> dict[str, Any]:
+    return {"attempts": (config.retries or 0) + 1}
+
+
+def _check_retries(name: str, config: DiskConfig) -> None:
+    if config.retries is not None and any(layer.layer == "retry" for layer in config.layers):
+        raise ConfigError("retries and a retry layer would multiply; keep one of them", disk=name)

@@ -1,0 +1,257 @@
+"""The configuration as checked values; secrets in them show in no repr and no error."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+
+from storeroom.config.parameters import concealed, explained, unknown_key
+from storeroom.config.sources import Found
+from storeroom.config.urls import from_url, is_url
+from storeroom.contracts.errors import ConfigError
+from storeroom.contracts.nearest import nearest
+from storeroom.drivers._registry import DRIVERS
+from storeroom.layers._registry import LAYERS
+from storeroom.signing import SigningKeys
+
+__all__ = ["COMMON", "DiskConfig", "Filesystems", "LayerConfig", "disk_config", "filesystems"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_MODEL = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+_TABLE = TypeAdapter(dict[str, Any])
+_TOP = ("default", "disks", "signing_key")
+
+COMMON = frozenset(("driver", "layers", "prefix", "read_only", "retries", "timeout", "visibility"))
+"""Keys that every disk has; `timeout` and `visibility` belong to the driver."""
+
+
+class LayerConfig(BaseModel):
+    """One layer of a disk: its name and the options of its class."""
+
+    model_config = _MODEL
+    layer: str
+    options: dict[str, Any] = Field({}, repr=False)
+
+
+class DiskConfig(BaseModel):
+    """One disk: the driver with its options, and what lies around it, `layers` outermost first."""
+
+    model_config = _MODEL
+    driver: str
+    disk: "str | DiskConfig | None" = None
+    prefix: str | None = None
+    read_only: bool = False
+    retries: NonNegativeInt | None = None
+    layers: tuple[LayerConfig, ...] = ()
+    options: dict[str, Any] = Field({}, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystems:
+    """All disks, the default one's name (None where nothing says), and the keys that sign."""
+
+    default: str | None
+    disks: Mapping[str, DiskConfig]
+    keys: SigningKeys | None
+
+    def disk(self, name: str, /) -> DiskConfig:
+        """The disk of this name, or a `ConfigError` that says which there are."""
+        if name not in self.disks:
+            raise ConfigError(f"there is no disk {name!r}; {nearest(name, self.disks)}")
+        return self.disks[name]
+
+    def chosen(self) -> str:
+        """The default disk's name."""
+        if self.default is None:
+            names = ", ".join(self.disks) or "none yet"
+            raise ConfigError(f"no disk is the default; set `default` to one of: {names}")
+        return self.default
+
+    def with_disk(self, name: str, config: DiskConfig, /) -> "Filesystems":
+        """The same with one disk more, or another one under this name."""
+        self.check_references(name, config)
+        return Filesystems(self.default or name, {**self.disks, name: config}, self.keys)
+
+    def check_references(self, name: str, config: DiskConfig, /) -> None:
+        """Refuse a disk that stands on one that is not there, or on itself."""
+        _check_references(name, config, {**self.disks, name: config})
+
+
+class _Top(BaseModel):
+    model_config = _MODEL
+    default: str | None = None
+    signing_key: SecretStr | list[SecretStr] | None = None
+    disks: dict[str, Any] = Field({}, repr=False)
+
+
+def filesystems(found: Found, /, *, extended: Collection[str] = ()) -> Filesystems:
+    """The configuration that was found, checked; `extended` are drivers known besides ours."""
+    for key in found.values:
+        if key not in _TOP:
+            raise _in(found.origin, unknown_key(str(key), _TOP, None))
+    top = _validated(_Top, found.values, None)
+    disks = {
+        name: disk_config(name, raw, folder=found.folder, extended=extended)
+        for name, raw in top.disks.items()
+    }
+    for name, config in disks.items():
+        _check_references(name, config, disks)
+    default = _default(top.default, disks)
+    return Filesystems(default, disks, _keys(top.signing_key))
+
+
+def disk_config(
+    name: str, raw: Any, /, *, folder: str | None = None, extended: Collection[str] = ()
+) -> DiskConfig:
+    """One disk from a mapping or a URL; a relative root is taken from `folder`, or the working one."""
+    if isinstance(raw, str):
+        raw = _from_url(name, raw)
+    given = {
+        key.replace("read-only", "read_only"): value for key, value in _keyed(name, raw).items()
+    }
+    if "driver" not in given:
+        raise ConfigError("driver is missing; for example driver = 'local'", disk=name)
+    own: dict[str, Any] = {
+        key: value for key, value in given.items() if key in DiskConfig.model_fields
+    }
+    own.pop("options", None)
+    driver = own["driver"]
+    _check_driver(name, driver, extended)
+    if isinstance(own.get("disk"), Mapping) or is_url(str(own.get("disk", ""))):
+        own["disk"] = disk_config(name, own["disk"], folder=folder, extended=extended)
+    own["layers"] = [_layer(name, item) for item in _listed(name, own.get("layers", []))]
+    options = {key: concealed(key, value) for key, value in given.items() if key not in own}
+    if driver == "local" and driver not in extended:
+        options = _local(options, folder or os.getcwd())
+    _check_scoped(name, own, options)
+    return _validated(DiskConfig, {**own, "options": options}, name)
+
+
+def _from_url(name: str, url: str) -> dict[str, Any]:
+    if not is_url(url):
+        raise ConfigError("a disk is a mapping or a URL such as 'local:///srv/files'", disk=name)
+    return from_url(url)
+
+
+def _keyed(name: str, raw: Any) -> dict[str, Any]:
+    try:
+        return _TABLE.validate_python(raw)
+    except ValidationError:
+        kind = type(raw).__name__
+    raise ConfigError(f"this is a mapping with text for keys, not {kind}", disk=name)
+
+
+def _check_driver(name: str, driver: Any, extended: Collection[str]) -> None:
+    if not isinstance(driver, str):
+        raise ConfigError(f"driver is a name, not {type(driver).__name__}", disk=name)
+    if driver == "scoped" or driver in extended:
+        return
+    try:
+        DRIVERS.check(driver)
+    except ConfigError as error:
+        error.reason += "; a driver of your own is made known by Storage.extend before"
+        error.located(disk=name)
+        raise
+
+
+def _check_scoped(name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    if own["driver"] != "scoped":
+        if "disk" in own:
+            raise unknown_key("disk", COMMON, name)
+        return
+    for key in ("disk", "prefix"):
+        if not own.get(key):
+            raise ConfigError(f"{key} is missing; a scoped disk names both", disk=name)
+    for key in options:
+        raise unknown_key(key, [*COMMON, "disk"], name)
+
+
+def _listed(name: str, layers: Any) -> list[Any]:
+    if not isinstance(layers, list | tuple):
+        raise ConfigError("layers is a list, the outermost first", disk=name)
+    return list(cast(list[Any], layers))
+
+
+def _layer(name: str, raw: Any) -> LayerConfig:
+    options = {"layer": raw} if isinstance(raw, str) else _keyed(name, raw)
+    layer = options.pop("layer", None)
+    if layer is None:
+        raise ConfigError("a layer is a name or {layer = name, ...}", disk=name)
+    try:
+        LAYERS.check(str(layer))
+    except ConfigError as error:
+        error.located(disk=name)
+        raise
+    hidden = {key: concealed(key, value) for key, value in options.items()}
+    return _validated(LayerConfig, {"layer": layer, "options": hidden}, name)
+
+
+def _local(options: dict[str, Any], folder: str) -> dict[str, Any]:
+    """A relative root taken from the folder, and Laravel's word for folders in `permissions`."""
+    root, modes = options.get("root"), options.get("permissions")
+    if isinstance(root, str | os.PathLike) and root:
+        place = os.path.expanduser(os.fspath(cast(str, root)))
+        options = {**options, "root": os.path.join(folder, place)}
+    if isinstance(modes, Mapping) and "dir" in modes:
+        given = cast(Mapping[str, Any], modes)
+        renamed = {("folder" if key == "dir" else key): given[key] for key in given}
+        options = {**options, "permissions": renamed}
+    return options
+
+
+def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskConfig]) -> None:
+    """Refuse a scoped disk on a disk that is not there, or on itself over whatever way."""
+    way = [name]
+    target = config.disk
+    while target is not None:
+        if isinstance(target, DiskConfig):
+            target = target.disk
+            continue
+        if target in way:
+            raise ConfigError(f"it stands on itself: {' -> '.join([*way, target])}", disk=name)
+        if target not in disks:
+            raise ConfigError(f"there is no disk {target!r}; {nearest(target, disks)}", disk=name)
+        way.append(target)
+        target = disks[target].disk
+
+
+def _default(given: str | None, disks: Mapping[str, DiskConfig]) -> str | None:
+    if given is not None:
+        if given not in disks:
+            raise ConfigError(f"the default disk {given!r} is not there; {nearest(given, disks)}")
+        return given
+    if "local" in disks:
+        return "local"
+    return next(iter(disks)) if len(disks) == 1 else None
+
+
+def _keys(given: SecretStr | list[SecretStr] | None) -> SigningKeys | None:
+    if given is None:
+        secret = os.environ.get("STOREROOM_SIGNING_KEY")
+        return SigningKeys(secret.split(",")) if secret else None
+    several = given if isinstance(given, list) else [given]
+    return SigningKeys([key.get_secret_value() for key in several])
+
+
+def _validated(model: type[M], values: Mapping[str, Any], where: str | None) -> M:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        reasons = explained(error)
+    raise ConfigError(reasons, disk=where)
+
+
+def _in(origin: str, error: ConfigError) -> ConfigError:
+    error.reason = f"{origin}: {error.reason}"
+    return error

@@ -1,0 +1,5 @@
+"""Named disks, made on first use and closed together."""
+
+from storeroom.manager.manager import StorageManager
+
+__all__ = ["StorageManager"]

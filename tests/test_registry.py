@@ -1,0 +1,163 @@
+"""Drivers and layers by name: what is there, what comes later, what others bring."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storeroom import ConfigError, LocalDriver, MemoryDriver, Storage
+from storeroom.contracts.abilities import ABILITIES, BulkRemove, LocalPath, PresignRead
+from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.registry import Registry
+from storeroom.drivers._registry import DRIVERS, PROFILES, profile
+from storeroom.files import Files
+from storeroom.layers._base import Layer
+from storeroom.layers._registry import LAYERS
+from storeroom.layers.readonly import ReadOnly
+
+ROOT = Path(__file__).parent.parent
+REGISTRIES = [(DRIVERS, "drivers"), (LAYERS, "layers")]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a distribution with one module and one entry point where Python finds it."""
+
+    def install(group: str, point: str) -> None:
+        module = point.partition("=")[2].partition(":")[0].strip()
+        (tmp_path / f"{module}.py").write_text(
+            "from storeroom import MemoryDriver\n"
+            "from storeroom.layers.readonly import ReadOnly\n"
+            "class Theirs(MemoryDriver):\n"
+            "    def __init__(self, *, color: str = 'red') -> None:\n"
+            "        super().__init__(url=f'/{color}')\n"
+        )
+        metadata = tmp_path / f"{module}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text(f"[{group}]\n{point}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    return install
+
+
+@pytest.mark.parametrize(("registry", "folder"), REGISTRIES)
+def test_every_file_is_in_the_registry_and_every_target_is_a_file(
+    registry: Registry, folder: str
+) -> None:
+    files = {
+        path.stem
+        for path in (ROOT / "src/storeroom" / folder).glob("*.py")
+        if not path.stem.startswith("_")
+    }
+    targets = [entry.target for entry in registry.entries.values() if entry.target]
+    assert {target.partition(":")[0].rpartition(".")[2] for target in targets} == files
+
+
+@pytest.mark.parametrize(("registry", "folder"), REGISTRIES)
+def test_every_target_can_be_loaded(registry: Registry, folder: str) -> None:
+    for name, entry in registry.entries.items():
+        if entry.target is not None:
+            loaded = registry.load(name)
+            assert isinstance(loaded, type)
+            assert issubclass(loaded, Layer if folder == "layers" else Files)
+
+
+def test_every_extra_is_one_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for registry, _ in REGISTRIES:
+        for entry in registry.entries.values():
+            assert entry.extra is None or entry.extra in project["optional-dependencies"]
+            assert entry.about
+
+
+def test_names_are_loaded_lazily() -> None:
+    assert DRIVERS.load("memory") is MemoryDriver
+    assert DRIVERS.load("local") is LocalDriver
+    assert LAYERS.load("readonly") is ReadOnly
+    assert DRIVERS.names() == ["local", "memory"]
+
+
+def test_a_driver_of_a_later_release_is_known_by_name() -> None:
+    for name in ("s3", "minio", "r2", "spaces", "digitalocean", "b2", "wasabi", "gcs", "azure"):
+        DRIVERS.check(name)
+    with pytest.raises(ConfigError) as caught:
+        DRIVERS.load("sftp")
+    assert str(caught.value) == (
+        "the driver 'sftp' is not part of this release yet; there are: local, memory"
+    )
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(
+        ConfigError, match=re.escape("there is no driver 'lokal'; did you mean 'local'?")
+    ):
+        DRIVERS.load("lokal")
+    with pytest.raises(
+        ConfigError, match="there is no layer 'xyz'; there are: readonly, retry, scoped"
+    ):
+        LAYERS.check("xyz")
+
+
+def test_a_third_partys_driver_is_found_by_its_entry_point(
+    installed: Callable[[str, str], None],
+) -> None:
+    installed("storeroom.drivers", "tape = their_tape:Theirs")
+    assert DRIVERS.names() == ["local", "memory", "tape"]
+    assert not DRIVERS.is_light("tape")
+    assert "their_tape" not in sys.modules
+    disk = Storage.build({"driver": "tape", "color": "blue"})
+    assert disk.url("a") == "/blue/a"
+    assert Storage.build("tape://?color=green").url("a") == "/green/a"
+    with pytest.raises(ConfigError, match="did you mean 'color'"):
+        Storage.build({"driver": "tape", "colour": "blue"})
+    with pytest.raises(ConfigError, match="color: Input should be a valid string"):
+        Storage.build({"driver": "tape", "color": 5})
+
+
+def test_a_third_partys_layer_is_found_by_its_entry_point(
+    installed: Callable[[str, str], None],
+) -> None:
+    installed("storeroom.layers", "frozen = their_layer:ReadOnly")
+    disk = Storage.build({"driver": "memory", "layers": ["frozen"]})
+    assert isinstance(disk.driver, ReadOnly)
+
+
+def test_ours_go_before_others_of_the_same_name(installed: Callable[[str, str], None]) -> None:
+    installed("storeroom.drivers", "memory = their_memory:Theirs")
+    assert DRIVERS.load("memory") is MemoryDriver
+
+
+def test_others_may_bring_what_comes_later(installed: Callable[[str, str], None]) -> None:
+    installed("storeroom.drivers", "ftp = their_ftp:Theirs")
+    assert DRIVERS.load("ftp").__name__ == "Theirs"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_is_of_a_service_and_its_abilities_exist(name: str) -> None:
+    shown = PROFILES[name]
+    assert shown.traits.service == name
+    assert shown.abilities <= set(ABILITIES)
+    assert shown.url is not None
+    assert "{name}" in shown.url
+    assert LocalPath not in shown.abilities
+
+
+def test_every_service_has_a_profile() -> None:
+    for name in DRIVERS.entries:
+        assert profile(name) is not None
+    assert profile("minio") is PROFILES["s3"]
+    assert not PROFILES["s3"].traits.tells_removed
+    assert profile("tape") is None
+
+
+@pytest.mark.parametrize("driver", [LocalDriver("x"), MemoryDriver()])
+def test_the_profile_of_our_own_is_read_from_the_class(driver: StorageDriver) -> None:
+    shown = profile(driver.traits.service)
+    assert shown is not None
+    assert shown.traits == driver.traits
+    assert BulkRemove in shown.abilities
+    assert PresignRead not in shown.abilities
