@@ -126,6 +126,8 @@ class SqliteDriver:
                 self._database = sqlite3.connect(
                     self._file, check_same_thread=False, isolation_level=None, timeout=30
                 )
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.execute(TABLE)
             self._database.execute("BEGIN IMMEDIATE")
             try:

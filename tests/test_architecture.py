@@ -42,6 +42,7 @@ WAYS_UP = {
 CATCHES_ALL = {
     "contracts/body.py": "remembers what the caller's own iterator raised, and raises it again",
     "contracts/errors.py": "`translating` turns any foreign exception into a kind",
+    "files/_bounded.py": "one path's failure, whatever it is, belongs in the report",
 }
 
 LAZY = {

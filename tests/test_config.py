@@ -659,11 +659,14 @@ class TestSigningKeys:
         assert await new.verify_temporary_url(await old.temporary_url("x", 60))
 
     async def test_the_environment_may_hold_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("STOREROOM_SIGNING_KEY", f"{KEY}-new,{KEY}")
+        monkeypatch.setenv("STOREROOM_SIGNING_KEY", KEY)
         storage = manager({**one(driver="memory")})
         await storage.verify_temporary_url(await storage.temporary_url("x", 60))
         told = manager({"signing_key": KEY, **one(driver="memory")})
         assert await storage.verify_temporary_url(await told.temporary_url("x", 60))
+        other = manager({"signing_key": KEY[::-1], **one(driver="memory")})
+        with pytest.raises(PermissionError):
+            await other.verify_temporary_url(await told.temporary_url("x", 60))
 
 
 def test_models_can_be_used_by_themselves() -> None:

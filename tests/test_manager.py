@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -457,6 +458,28 @@ class TestConcurrency:
         ticking.cancel()
         assert ticks >= 5
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+    @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+    def test_a_fork_does_not_wait_for_threads_that_it_does_not_have(
+        self, manager: StorageManager
+    ) -> None:
+        held, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with manager._shelf._lock:
+                held.set()
+                release.wait()
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        held.wait()
+        child = os.fork()
+        if not child:
+            os._exit(manager.url("x") != "/a/x")
+        release.set()
+        holding.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
     async def test_one_disk_serves_several_loops(self, manager: StorageManager) -> None:
         await manager.put("x", b"here")
 
@@ -474,7 +497,7 @@ class TestConcurrency:
         stop = threading.Event()
 
         def change() -> None:
-            while not stop.is_set():
+            while not stop.wait(0.001):
                 manager.configure(TWO)
                 with manager.swap("a", MemoryDriver(url="/a")):
                     pass
@@ -483,7 +506,7 @@ class TestConcurrency:
         changing = threading.Thread(target=change)
         changing.start()
         try:
-            for _ in range(300):
+            for _ in range(100):
                 assert disk.url("x") == "/a/x"
                 await disk.put("x", b"")
         finally:

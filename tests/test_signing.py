@@ -3,7 +3,7 @@
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
@@ -336,3 +336,17 @@ def test_the_key_is_derived_as_rfc_5869_says() -> None:
     """Test case 3 of its appendix A: no salt, no info."""
     derived = _derived(bytes.fromhex("0b" * 22), b"")
     assert derived.hex() == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+
+
+async def test_an_address_that_a_framework_decoded_already_still_verifies() -> None:
+    files = disk()
+    for path in ("for you/é ☂.txt", "100% of it.txt", "plain.txt"):
+        url = await files.temporary_url(path, 60)
+        address, _, query = url.partition("?")
+        assert (await files.verify_temporary_url(f"{unquote(address)}?{query}")).path == path
+
+
+async def test_a_decoded_address_of_another_file_is_refused() -> None:
+    url = await disk().temporary_url("a b.txt", 60)
+    with pytest.raises(PermissionDenied, match="signature"):
+        await disk().verify_temporary_url(unquote(url).replace("a b.txt", "a c.txt"))

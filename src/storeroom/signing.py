@@ -13,7 +13,7 @@ from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urlencode, urlsplit
 
 from storeroom.contracts.abilities import (
     PresignRead,
@@ -24,7 +24,7 @@ from storeroom.contracts.abilities import (
 )
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError, PermissionDenied, Unsupported
-from storeroom.contracts.paths import quoted
+from storeroom.contracts.paths import is_readable, quoted
 from storeroom.contracts.values import Grant, Upload
 
 __all__ = ["SigningKeys", "UrlSigner"]
@@ -144,7 +144,7 @@ class UrlSigner(PresignRead, PresignWrite, VerifyUrl):
         return own if public is None else _simple_base(public) or own
 
     def _taken_apart(self, url: str) -> tuple[str, dict[str, str]]:
-        if not (url.isascii() and url.isprintable()):
+        if not is_readable(url):
             raise _refused("it is not encoded as it was signed")
         try:
             parts = urlsplit(url)
@@ -163,8 +163,12 @@ class UrlSigner(PresignRead, PresignWrite, VerifyUrl):
     def _path(self, address: str) -> str:
         base = urlsplit(self._base()).path
         if not address.startswith(base):
+            base = unquote(base)
+        if not address.startswith(base):
             raise _refused(f"it is no address of the disk {self._disk!r}")
         rest = address[len(base) :]
+        if quote(rest, safe="/~%") != rest:
+            return rest  # a framework decoded it already; the signature holds the path itself
         try:
             path = unquote_to_bytes(rest).decode()
         except UnicodeDecodeError:

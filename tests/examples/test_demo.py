@@ -156,6 +156,13 @@ def test_only_its_own_folder_is_emptied(demo: ModuleType, folder: Path) -> None:
     assert (root / "yours.txt").read_text() == "yours"
 
 
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 11])
+def test_a_folder_of_one_tiny_file_will_do(demo: ModuleType, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "0").write_bytes(data)
+    assert demo.main([str(tmp_path / "tiny")]) == 0
+
+
 @pytest.mark.parametrize("name", ["missing", "empty"])
 def test_a_folder_without_files_is_an_error(
     demo: ModuleType, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]

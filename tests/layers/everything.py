@@ -60,10 +60,11 @@ class Everything(
     def __init__(self, *, paths: Literal["strict", "service"] = "strict") -> None:
         super().__init__(paths=paths)
         self.closings = 0
+        self.addressed: set[str] = set()
         self.parts: dict[tuple[str, str], dict[int, bytes]] = {}
         self.leases: dict[str, str] = {}
         self.former: dict[tuple[str, str], bytes] = {}
-        self._signer = UrlSigner(SigningKeys("0123456789abcdef"), self, "everything")
+        self._signer = UrlSigner(SigningKeys("0123456789abcdef"), MemoryDriver(), "everything")
 
     def whole(self) -> dict[str, object]:
         """Everything that is stored, by path, for comparing."""
@@ -90,13 +91,13 @@ class Everything(
         await super().aclose()
 
     async def presign_read(self, grant: Grant, /) -> str:
-        return await self._signer.presign_read(grant)
+        return await self._signer.presign_read(self._granted(grant))
 
     async def presign_write(self, grant: Grant, /) -> Upload:
-        return await self._signer.presign_write(grant)
+        return await self._signer.presign_write(self._granted(grant))
 
     async def presign_post(self, grant: Grant, /) -> Upload:
-        return Upload("https://form", "POST", fields={"key": grant.path})
+        return Upload("https://form", "POST", fields={"key": self._granted(grant).path})
 
     async def verify_url(self, url: str, method: str, /) -> Grant:
         return await self._signer.verify_url(url, method)
@@ -162,6 +163,14 @@ class Everything(
 
     def local_path(self, path: str, /) -> str:
         return f"/srv/{self._checked(path)}"
+
+    def _checked(self, path: str) -> str:
+        self.addressed.add(path)
+        return super()._checked(path)
+
+    def _granted(self, grant: Grant) -> Grant:
+        self._checked(grant.path)
+        return grant
 
     def _upload(self, path: str, upload: str) -> dict[int, bytes]:
         if (self._checked(path), upload) not in self.parts:

@@ -91,6 +91,14 @@ async def test_a_verb_that_changes_is_denied_and_changes_nothing(
     assert driver.whole() == before
 
 
+async def test_the_services_own_verbs_are_denied_too(driver: Everything) -> None:
+    before, layer = driver.whole(), ReadOnly(driver)
+    for call in (layer.write("a", Body(b"x")), layer.remove("a"), layer.remove("missing")):
+        with pytest.raises(PermissionDenied, match="read-only"):
+            await call
+    assert driver.whole() == before
+
+
 @pytest.mark.parametrize("method", REFUSED_HALVES)
 async def test_the_changing_half_of_an_ability_is_denied(driver: Everything, method: str) -> None:
     before = driver.whole()

@@ -48,7 +48,7 @@ from storeroom.disk import Disk
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.files import Files
-from storeroom.layers import Layer
+from storeroom.layers import Around, Layer
 from storeroom.layers.scoped import Scoped
 from tests.layers.calls import (
     ABILITY_CALLS,
@@ -119,11 +119,16 @@ class Inside:
             await self.driver.acquire_lease(path, timedelta(9))
             await self.driver.start_parts(path)
         self._before = self._outside()
+        self.driver.addressed.clear()
         await filled(self.scope, "src", "own", "own folder/a", "a", "z/a", "fold/a")
         return self
 
     def assert_untouched(self) -> None:
         assert self._outside() == self._before
+
+    def assert_nothing_else_was_asked_for(self) -> None:
+        addressed = {f"{path}/" for path in self.driver.addressed}
+        assert not {path for path in addressed if not path.startswith(f"{self.prefix}/")}
 
     def _outside(self) -> dict[str, object]:
         whole = self.driver.whole().items()
@@ -137,7 +142,7 @@ async def inside(request: pytest.FixtureRequest) -> Inside:
 
 def native_of(inside: Inside, method: str) -> Any:
     native = inside.scope.ability(METHODS[method])
-    native.inner_origin = inside.driver
+    native.inner_origin = MemoryDriver()
     return native
 
 
@@ -163,6 +168,7 @@ async def test_an_ability_refuses_every_way_out(inside: Inside, method: str) -> 
         if method in ("copy_within", "rename"):
             with pytest.raises(InvalidPath):
                 await outcome(partial(ABILITY_CALLS[method], native, "own", hostile))
+    inside.assert_nothing_else_was_asked_for()
     inside.assert_untouched()
 
 
@@ -177,6 +183,7 @@ async def test_an_ability_touches_and_shows_only_the_file_inside(
             if isinstance(one, Stat | Version | StorageError):
                 assert one.path in (path, "to", None)
             assert SECRET not in await text_of(one)
+    inside.assert_nothing_else_was_asked_for()
     inside.assert_untouched()
 
 
@@ -190,6 +197,7 @@ async def test_a_verb_refuses_every_way_out(inside: Inside, verb: str) -> None:
             continue
         with pytest.raises(ValueError, match=r"."):
             await outcome(partial(call, inside.scope, hostile))
+    inside.assert_nothing_else_was_asked_for()
     inside.assert_untouched()
 
 
@@ -204,6 +212,7 @@ async def test_a_verb_reaches_only_what_is_inside(
         if isinstance(shown, StorageError):
             assert shown.path in (path, "own", None)
         assert SECRET not in await text_of(shown)
+    inside.assert_nothing_else_was_asked_for()
     inside.assert_untouched()
     assert SECRET not in texts_in(tmp_path)
 
@@ -315,6 +324,7 @@ async def test_scopes_of_one_disk_copy_at_the_service() -> None:
     await one.put("a", b"x", metadata={"k": "v"})
     assert await one.copy("a", "b", disk=other) == "b"
     assert driver.all_paths() == ["t/2/b", "t1/a"]
+    assert (await other.ability(CopyFrom).copy_from(driver, "t1/a", "c")).path == "c"
     assert (await other.metadata("b")).metadata == {"k": "v"}
     with pytest.raises(AlreadyExists, match="'b'"):
         await one.copy("a", "b", disk=other, overwrite=False)
@@ -393,6 +403,64 @@ async def test_failures_name_the_path_inside(inside: Inside) -> None:
     with pytest.raises(AlreadyExists) as exists:
         await inside.scope.copy("own", "z/a", overwrite=False)
     assert exists.value.path == "z/a"
+
+
+class Denying(Around):
+    """Denies everything, with the path as it is out there."""
+
+    async def around(self, operation: str, path: str, call: Callable[[], Any], /) -> Any:
+        raise PermissionDenied("no", path=path or "t2/another")
+
+    def public_url(self, path: str, /) -> str:
+        raise PermissionDenied("no", path=path)
+
+    def local_path(self, path: str, /) -> str:
+        raise PermissionDenied("no", path=path)
+
+    def origin(self, path: str, /) -> tuple[StorageDriver, str]:
+        raise PermissionDenied("no", path=path)
+
+
+@pytest.mark.parametrize("method", ABILITY_CALLS)
+async def test_an_abilitys_failure_names_the_path_inside(method: str) -> None:
+    native: Any = Scoped(Scoped(Denying(Everything()), "t"), "1").ability(METHODS[method])
+    native.inner_origin = MemoryDriver()
+    with pytest.raises(PermissionDenied) as caught:
+        await outcome(partial(ABILITY_CALLS[method], native, "a", "to"))
+    assert caught.value.path == "a"
+
+
+async def test_a_failure_about_no_single_path_names_none_from_outside() -> None:
+    scope = Scoped(Denying(Everything()), "t1")
+    for call in (
+        scope.ability(BulkRemove).remove_many(["a"]),
+        scope.ability(VerifyUrl).verify_url("/storage/t1/a", "GET"),
+    ):
+        with pytest.raises(PermissionDenied) as caught:
+            await call
+        assert caught.value.path is None
+
+
+async def test_failures_in_a_bulk_removal_name_the_paths_inside() -> None:
+    class Slow(MemoryDriver):
+        async def remove_many(self, paths: Any, /) -> Any:
+            return {path: Unavailable("slow down", path=path) for path in paths}
+
+    answers: Any = await Scoped(Slow(), "t1").ability(BulkRemove).remove_many(["a", "b/c"])
+    assert {path: error.path for path, error in answers.items()} == {"a": "a", "b/c": "b/c"}
+
+
+async def test_the_six_verbs_speak_of_paths_inside() -> None:
+    scope = Scoped(Scoped(MemoryDriver(), "t"), "1")
+    assert (await scope.write("z/a", body())).path == "z/a"
+    assert (await scope.stat("z/a")).path == "z/a"
+    assert (await scope.read("z/a")).stat.path == "z/a"
+    denied = Scoped(Denying(MemoryDriver()), "t1")
+    calls = (denied.write("a", body()), denied.stat("a"), denied.read("a"), denied.remove("a"))
+    for call in (*calls, collected(denied.scan("a"))):
+        with pytest.raises(PermissionDenied) as caught:
+            await call
+        assert caught.value.path == "a"
 
 
 async def test_a_file_where_the_prefix_is_obstructs_without_naming_it() -> None:

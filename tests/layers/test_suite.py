@@ -34,6 +34,12 @@ BASE_HIDES = dict.fromkeys(
 KEY = "0123456789abcdef"
 SCOPE_HIDES = {"Sweep": "it would clear what is outside"}
 
+VIEW_LACKS = {
+    "writable": "nothing is",
+    "LocalPath": "a path could be written to",
+    "PresignRead": "neither disk signs",
+}
+
 
 def without(skips: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: reason for key, reason in skips.items() if key != name}
@@ -180,8 +186,8 @@ class TestStackOnLocal(Stacks, OnLocal):
 
 
 class TestReadOnlyOnMemory(Views, OnMemory):
-    allowed_skips = MEMORY_HAS_NOT | {"writable": "nothing is"}
+    allowed_skips = VIEW_LACKS
 
 
 class TestReadOnlyOnLocal(Views, OnLocal):
-    allowed_skips = LOCAL_HAS_NOT | {"writable": "nothing is", "LocalPath": "a path can be written"}
+    allowed_skips = VIEW_LACKS

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +28,9 @@ from storeroom.contracts.values import (
     Traits,
     WriteOptions,
 )
+from storeroom.disk import Disk
 from storeroom.drivers.memory import MemoryDriver
-from storeroom.testing.suite import DriverSuite
+from storeroom.testing.suite import CoreSuite, DriverSuite
 
 pytest_plugins = ["pytester"]
 
@@ -113,6 +115,30 @@ class TestPlainDriver(DriverSuite):
 
     def make_driver(self, place: Path, /) -> Plain:
         return Plain(self.stores.setdefault(place, {}))
+
+
+class TestDriverOfAFixture(DriverSuite):
+    """As in the documentation: a fixture and nothing else."""
+
+    allowed_skips = dict.fromkeys((*NONE, "make_driver"), "six verbs and a fixture are all")
+
+    @pytest.fixture
+    async def driver(self) -> AsyncGenerator[Plain]:
+        driver = Plain({})
+        yield driver
+        await driver.aclose()
+
+
+class TestDisk(CoreSuite):
+    """A disk keeps the contract of the driver it holds."""
+
+    allowed_skips = dict.fromkeys(
+        ("LocalPath", "Sweep", "Multipart", "Versions", "Leases"), "memory has none"
+    )
+    stores: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
+
+    def make_driver(self, place: Path, /) -> Disk:
+        return Disk(self.stores[place].twin(), name="media", signing_key="0123456789abcdef")
 
 
 class Torn(MemoryDriver):
@@ -283,6 +309,7 @@ async def test_a_broken_driver_is_found_out(kind: type[MemoryDriver], behaviour:
 
 
 SKIPPING = """
+from storeroom.disk import Disk
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.testing._suite.base import Suite
 

@@ -1,8 +1,7 @@
 """A fake stands in for a disk, whether it is configured or not, and goes when its block ends."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from storeroom import (
     Disk,
     InvalidPath,
     MemoryDriver,
-    NotFound,
     PermissionDenied,
     Storage,
     StorageManager,
@@ -23,25 +21,17 @@ from storeroom import (
 from storeroom.contracts.abilities import (
     ABILITIES,
     Append,
-    Folders,
     Leases,
     LocalPath,
     Multipart,
-    PresignPost,
-    PresignRead,
-    Tags,
     Times,
     VerifyUrl,
     Versions,
-    Visibility,
-    find,
 )
 from storeroom.contracts.body import Body
-from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.values import PLAIN, Stat, WriteOptions
+from storeroom.contracts.values import PLAIN, Stat
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.scoped import Scoped
-from storeroom.testing import FakeDisk
 
 PNG = b"\x89PNG\r\n\x1a\n and then some"
 UGLY = "avatars/tëst %2F #?+&'\"[0]/🧑‍🚀 4 2.png"
@@ -56,8 +46,7 @@ HAS = {
     "azure": OBJECTS | {"Append", "Tags", "Leases"},
     "ftp": SERVED,
     "sftp": SERVED | {"Copy"},
-    "local": SERVED
-    | {"Copy", "CopyFrom", "Origin", "BulkRemove", "Attributes", "LocalPath"},
+    "local": SERVED | {"Copy", "CopyFrom", "Origin", "BulkRemove", "Attributes", "LocalPath"},
     "memory": (OBJECTS - {"Versions"}) | {"VerifyUrl", "Append", "Visibility", "Tags", "Times"},
     "my own bücket": (OBJECTS - {"Versions"})
     | {"VerifyUrl", "Append", "Visibility", "Tags", "Times"},
@@ -107,7 +96,9 @@ def test_a_handle_on_a_fake_has_the_same_abilities(name: str) -> None:
         ("local", "real", True),
     ],
 )
-async def test_a_fake_has_the_traits_of_its_service(name: str, folders: str, tells: bool) -> None:
+async def test_a_fake_has_the_traits_of_its_service(
+    name: str, folders: str, *, tells: bool
+) -> None:
     with StorageManager.isolated().fake(name) as disk:
         assert (disk.traits.service, disk.traits.folders) == (name, folders)
         await disk.put(UGLY, PNG)
@@ -317,7 +308,9 @@ async def test_the_layers_of_the_configuration_stay_on_top() -> None:
         with pytest.raises(Unavailable) as caught:
             await storage.get("a.txt")
         assert caught.value.path == "a.txt"
-        assert (await disk.verify_temporary_url(await disk.temporary_url("a.txt", 9))).path == "a.txt"
+        assert (
+            await disk.verify_temporary_url(await disk.temporary_url("a.txt", 9))
+        ).path == "a.txt"
     with storage.fake("ro") as disk:
         assert isinstance(disk.layer(ReadOnly), ReadOnly)
         with pytest.raises(PermissionDenied, match="read-only"):
@@ -336,7 +329,7 @@ async def test_a_disk_set_by_hand_is_faked_after_its_driver() -> None:
 
 async def test_a_third_partys_driver_is_asked_what_it_can() -> None:
     storage = manager(memory={"driver": "memory"})
-    storage.extend("acme", lambda token: _Acme(token))
+    storage.extend("acme", _Acme)
     storage.configure({"disks": {"crm": {"driver": "acme", "token": "s3cret"}}})
     with storage.fake("crm") as disk:
         assert abilities(disk) == {"PublicUrl", "PresignRead", "PresignWrite", "VerifyUrl"}

@@ -1,7 +1,6 @@
 """What fakes are made of keeps the contract, whatever service it poses as."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 

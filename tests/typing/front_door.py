@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import assert_type
 
-from storeroom import Disk, Stat, Storage
+from storeroom import Disk, Grant, Stat, Storage, Upload
 
 
 async def writes() -> None:
     assert_type(await Storage.put("a.txt", "text", overwrite=False), str)
     assert_type(await Storage.disk("s3").put("a.txt", b"bytes", metadata={"by": "me"}), str)
-    assert_type(await Storage.append("a.txt", "more"), None)
+    assert_type(await Storage.append("a.txt", "more"), str)
 
 
 async def reads(disk: Disk) -> None:
@@ -43,9 +43,13 @@ async def changes(disk: Disk) -> None:
 
 async def accepts_chunks(disk: Disk, chunks: AsyncIterator[bytes]) -> None:
     await disk.put("a.txt", chunks)
-    await disk.put("a.txt", {"a": "mapping"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await disk.put("a.txt", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await disk.put("a.txt", b"", visibility="open")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def addresses(disk: Disk) -> None:
+async def addresses(disk: Disk) -> None:
     assert_type(disk.url("a.txt"), str)
+    assert_type(await disk.temporary_url("a.txt", 60), str)
+    assert_type(await disk.temporary_upload_url("a.txt", 60, max_size=5), Upload)
+    assert_type(await disk.verify_temporary_url("/a.txt", method="PUT"), Grant)
     assert_type(disk.scoped("folder").url("a.txt"), str)

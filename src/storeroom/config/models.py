@@ -239,7 +239,7 @@ def _default(given: str | None, disks: Mapping[str, DiskConfig]) -> str | None:
 def _keys(given: SecretStr | list[SecretStr] | None) -> SigningKeys | None:
     if given is None:
         secret = os.environ.get("STOREROOM_SIGNING_KEY")
-        return SigningKeys(secret.split(",")) if secret else None
+        return SigningKeys(secret) if secret else None
     several = given if isinstance(given, list) else [given]
     return SigningKeys([key.get_secret_value() for key in several])
 

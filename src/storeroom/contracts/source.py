@@ -21,6 +21,7 @@ class Source:
 
     __slots__ = (
         "__weakref__",
+        "_at",
         "_chunks",
         "_closed",
         "_done",
@@ -47,6 +48,7 @@ class Source:
         self.chunk_size = chunk_size
         self.disk: str | None = None
         self._held = chunks if isinstance(chunks, bytes) else b""
+        self._at = 0
         self._chunks = None if isinstance(chunks, bytes) else chunks
         self._release = release
         self._done = len(self._held)
@@ -66,13 +68,12 @@ class Source:
         parts: list[bytes] = []
         missing = count
         while missing != 0:
-            chunk = await self._chunk()
-            if not chunk:
+            if not self._held:
+                self._held = await self._chunk()
+            if not self._held:
                 break
-            if 0 <= missing < len(chunk):
-                chunk, self._held = chunk[:missing], chunk[missing:]
-            parts.append(chunk)
-            missing -= len(chunk) if count >= 0 else 0
+            parts.append(self._taken(missing))
+            missing -= len(parts[-1]) if count >= 0 else 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def lines(self) -> AsyncIterator[bytes]:
@@ -129,8 +130,7 @@ class Source:
 
     async def _chunk(self) -> bytes:
         if self._held:
-            chunk, self._held = self._held, b""
-            return chunk
+            return self._taken(-1)
         if self._closed:
             raise Closed("this source was closed; open it again", path=self.stat.path)
         if self._chunks is None:
@@ -141,6 +141,15 @@ class Source:
             if self.disk is not None:
                 error.located(operation="read_stream", disk=self.disk, path=self.stat.path)
             raise
+
+    def _taken(self, count: int) -> bytes:
+        """Up to `count` of the bytes in hand, all of them for a negative one."""
+        stop = len(self._held) if count < 0 else min(self._at + count, len(self._held))
+        taken = self._held[self._at : stop]
+        self._at = stop
+        if stop == len(self._held):
+            self._held, self._at = b"", 0
+        return taken
 
     async def _next(self) -> bytes:
         while self._chunks is not None:

@@ -110,8 +110,8 @@ class Version:
 class Traits:
     """What is always true of a service, for code that must know; abilities say what it can do.
 
-    `keeps` names what `write` stores beside the bytes, `conditions` what it honours; `segment_bytes`
-    and `outer_spaces` are the service's own limits on names; `tells_removed` whether `remove` knows
+    `keeps` names what `write` stores beside the bytes, `conditions` what it honours; `segment_bytes`,
+    `segments` and `outer_spaces` are its own limits on names; `tells_removed` whether `remove` knows
     if something was there; `strict_paths` is False under `paths = "service"`.
     """
 

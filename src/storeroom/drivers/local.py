@@ -106,7 +106,8 @@ class LocalDriver(
 
     `durability` says what has reached the disk when a write returns: "file" the bytes, "full" also
     the names and every new folder, "none" neither; in each case a reader sees old or new, whole.
-    Content headers and metadata are extended attributes. A link inside the root is refused, never
+    Content headers and metadata are extended attributes (Linux); a file system without any drops the
+    headers and raises `Unsupported` for metadata. A link inside the root is refused, never
     followed, also when it is swapped in at that moment; on Windows, which has no way to open beneath
     a folder, paths are checked before use, and a program swapping folders for links could win.
     Bodies of more than 1 MiB are appended from a temporary file, so that a failure leaves no half.

@@ -1,6 +1,7 @@
 """What the verbs share: whose driver they use, and how a failure gets its verb and disk."""
 
 import inspect
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], 
         try:
             return await cast(Awaitable[Any], method(self, *args, **kwargs))
         except StorageError as error:
-            _label(error, call.verb, self)
+            _label(error, call.verb, self, args)
             raise
         finally:
             calling.reset(token)
@@ -93,7 +94,7 @@ def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], 
         try:
             return method(self, *args, **kwargs)
         except StorageError as error:
-            _label(error, name, self)
+            _label(error, name, self, args)
             raise
         finally:
             calling.reset(token)
@@ -141,7 +142,7 @@ def checked_folder(driver: StorageDriver, folder: Any, /) -> str:
 def writable(driver: StorageDriver, /) -> StorageDriver:
     """The driver; a read-only one is refused before anything is touched."""
     if not driver.traits.writable:
-        raise PermissionDenied(f"{driver.traits.service} is read-only here")
+        raise PermissionDenied(f"this disk ({driver.traits.service}) is read-only")
     return driver
 
 
@@ -165,7 +166,12 @@ def _within(traits: Traits, path: str) -> None:
         )
 
 
-def _label(error: StorageError, name: str, owner: Held) -> None:
+def _label(
+    error: StorageError, name: str, owner: Held, subjects: tuple[object, ...] = ()
+) -> None:
+    """Tell verb and disk, and the path where the first argument is one; the innermost verb knows."""
     if error.disk is None:
         error.operation = name
         error.disk = label(owner)
+        if subjects and isinstance(subjects[0], str | os.PathLike):
+            error.located(path=str(subjects[0]))

@@ -137,7 +137,7 @@ def _fixed(pattern: str) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    if not pattern or pattern.startswith("/") or pattern.endswith("/"):
+    if not pattern or "//" in pattern or pattern.startswith("/") or pattern.endswith("/"):
         raise InvalidArgument(
             f"a pattern is relative and names files, such as 'logs/**/*.txt', not {pattern!r}"
         )

@@ -1,8 +1,8 @@
 """Many files at once, with a report of what became of each."""
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Unpack
 
 from storeroom.contracts.abilities import BulkRemove, find
@@ -77,12 +77,16 @@ class Many(Writing, Reading, Changing):
             )
         done: dict[str, bool | None] = {}
         failed: dict[str, Exception] = {}
-        async for batch in _batches(paths):
+        remaining = iter(paths)
+        async for batch in _batches(remaining):
             allowed = _allowed(self, batch, failed)
             try:
                 answers = await bulk.remove_many(allowed)
             except Unsupported:
-                return await each(listed(paths), _name, self.delete, concurrency=concurrency)
+                rest = await each(
+                    listed(chain(allowed, remaining)), _name, self.delete, concurrency=concurrency
+                )
+                return Report({**done, **rest.done}, {**failed, **rest.failed})
             except StorageError as error:
                 failed.update(dict.fromkeys(allowed, error))
                 continue
@@ -106,10 +110,9 @@ def _refuse_text(paths: object) -> None:
 
 
 async def _batches(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterator[str | os.PathLike[str]],
 ) -> AsyncGenerator[list[str | os.PathLike[str]]]:
-    iterator = iter(paths)
-    while batch := list(islice(iterator, _BULK)):
+    while batch := list(islice(paths, _BULK)):
         yield batch
 
 

@@ -26,13 +26,13 @@ class Views(Held):
         """The same disk seen from inside a folder: nothing outside it can be reached."""
         from storeroom.layers.scoped import Scoped
 
-        return Scoped(self._borrowed(), prefix)
+        return Scoped(self._borrowed(), prefix).borrowing()
 
     def read_only(self) -> "ReadOnly":
         """The same disk without the verbs that change it."""
         from storeroom.layers.readonly import ReadOnly
 
-        return ReadOnly(self._borrowed())
+        return ReadOnly(self._borrowed()).borrowing()
 
     def supports(self, kind: Callable[..., Any], /) -> bool:
         """Whether the disk has an ability, such as `Append`."""
@@ -67,5 +67,5 @@ class Views(Held):
         await self.driver.aclose()
 
     def _borrowed(self) -> Any:
-        """What a view stands on, which it must not close."""
+        """What a view stands on."""
         return self

@@ -1,7 +1,7 @@
 """Layer: a driver whose first argument is a driver; `stack` puts several on one."""
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from storeroom.contracts.abilities import find, why_absent
 from storeroom.contracts.body import Body
@@ -42,6 +42,7 @@ class Layer(Files):
     def __init__(self, inner: StorageDriver, /) -> None:
         self._inner = inner
         self._closed = False
+        self._borrows = False
         self._known: tuple[Traits, Traits] | None = None
 
     def __repr__(self) -> str:
@@ -101,13 +102,23 @@ class Layer(Files):
         if self._closed:
             return
         self._closed = True
-        if not getattr(self._inner, "shared", False):
+        if not self._borrows and not getattr(self._inner, "shared", False):
             await self._inner.aclose()
+
+    def borrowing(self) -> Self:
+        """This layer, which from now on leaves the driver inside open when it is closed."""
+        self._borrows = True
+        return self
 
     async def _ready(self) -> StorageDriver:
         if isinstance(self.inner, Files):
             await self.inner._ready()
         return self
+
+    async def _other(self, disk: Any) -> StorageDriver:
+        if isinstance(disk, str) and isinstance(self._inner, Files):
+            return await self._inner._other(disk)
+        return await super()._other(disk)
 
     @property
     def _label(self) -> str:

@@ -98,4 +98,5 @@ class ReadOnly(Layer, VerifyUrl, Visibility, Folders, Tags, Versions):
 
     def _refuse(self, operation: str, path: str | None = None) -> NoReturn:
         service = self.inner.traits.service
-        raise PermissionDenied(f"{service} is read-only here", operation=operation, path=path)
+        reason = f"this disk ({service}) is read-only"
+        raise PermissionDenied(reason, operation=operation, path=path)

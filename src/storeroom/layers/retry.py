@@ -87,7 +87,7 @@ class Retry(Around):
         etag = source.stat.etag
         if etag is None:
             return source
-        same = replace(how, if_match=etag, if_none_match=None)
+        same = replace(how, if_match=etag)
         return self._resumed(source, same, lambda rest: self.inner.read(path, rest))
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:

@@ -1,11 +1,13 @@
 """Shelf: the drivers behind the names of a manager, and the live handles on them."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from storeroom.contracts import threads
 from storeroom.contracts.driver import StorageDriver
@@ -43,20 +45,26 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.renew()
         self._filesystems: Filesystems | None = None
         self._given: dict[str, StorageDriver] = {}
         self._built: dict[str, StorageDriver] = {}
         self._retired: list[tuple[str, StorageDriver]] = []
         self._extended: dict[str, Factory] = {}
 
+        _shelves.add(self)
+
+    def renew(self) -> None:
+        """A new lock: after a fork nobody is left to release the old one."""
+        self._lock = threading.RLock()
+
     def names(self) -> list[str]:
-        known = () if self._filesystems is None else self._filesystems.disks
-        return sorted({*known, *self._given})
+        known = self._filesystems
+        return sorted({*(() if known is None else known.disks), *self._given})
 
     def label(self, name: str | None) -> str:
-        known = self._filesystems.default if self._filesystems is not None else None
-        return name or known or "default"
+        known = self._filesystems
+        return name or (None if known is None else known.default) or "default"
 
     def config(self) -> "Filesystems":
         with self._lock:
@@ -177,9 +185,10 @@ class Shelf:
 
     def _current(self, name: str | None) -> StorageDriver | None:
         if name is None:
-            name = self._filesystems.default if self._filesystems is not None else None
-            if name is None:
+            known = self._filesystems
+            if known is None or known.default is None:
                 return None
+            name = known.default
         given = self._given.get(name)
         return given if given is not None else self._built.get(name)
 
@@ -251,6 +260,18 @@ class Handle(Disk):
     @property
     def _label(self) -> str:
         return self._shelf.label(self._name)
+
+
+_shelves: WeakSet[Shelf] = WeakSet()
+
+
+def _renew_all() -> None:
+    for shelf in _shelves:
+        shelf.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 async def closed(drivers: Iterable[StorageDriver]) -> None:

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from storeroom.contracts.extras import extra
+
 if TYPE_CHECKING:
     from storeroom.testing.calls import Called
     from storeroom.testing.fake import FakeDisk
@@ -23,4 +25,5 @@ def __getattr__(name: str) -> object:
     """What needs pytest, or loads the drivers, only when it is asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    with extra("testing", "pytest"):
+        return getattr(import_module(_HOMES[name]), name)

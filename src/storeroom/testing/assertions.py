@@ -19,7 +19,7 @@ __all__ = ["Assertions"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 _SHOWN = 20
 _AROUND = 16
@@ -35,7 +35,7 @@ class Assertions:
     def _looked_at(self) -> StorageDriver:
         raise NotImplementedError
 
-    def assert_exists(self, paths: Paths, content: bytes | str | None = None, /) -> Self:
+    def assert_exists(self, paths: _Paths, /, content: bytes | str | None = None) -> Self:
         """Each path is a file or a folder; with `content`, a file that holds just that."""
         driver = self._looked_at
         for path in _listed(paths):
@@ -45,7 +45,7 @@ class Assertions:
                 raise AssertionError(self._about(f"there is no {path!r}", near=path))
         return self
 
-    def assert_missing(self, paths: Paths, /) -> Self:
+    def assert_missing(self, paths: _Paths, /) -> Self:
         """No path is a file or a folder."""
         driver = self._looked_at
         for path in _listed(paths):
@@ -55,15 +55,15 @@ class Assertions:
         return self
 
     def assert_count(
-        self, folder: str | os.PathLike[str], count: int, /, *, recursive: bool = False
+        self, folder: str | os.PathLike[str], /, n: int, *, recursive: bool = False
     ) -> Self:
-        """There are so many files in the folder, or with `recursive` under it."""
+        """There are `n` files in the folder, or with `recursive` under it."""
         inside = check_folder(folder)
         files = self._files(inside, deep=recursive)
-        if len(files) != count:
+        if len(files) != n:
             where = f"{'under' if recursive else 'in'} {inside or '/'!r}"
             raise AssertionError(
-                f"{_counted(len(files))} {where}, not {count}, on {self!r}{_shown(files)}"
+                f"{_counted(len(files))} {where}, not {n}, on {self!r}{_shown(files)}"
             )
         return self
 
@@ -136,7 +136,7 @@ async def _paths(driver: StorageDriver, folder: str, *, deep: bool) -> list[str]
         return sorted([entry.path async for entry in entries if isinstance(entry, Stat)])
 
 
-def _listed(paths: Paths) -> list[str]:
+def _listed(paths: _Paths) -> list[str]:
     if isinstance(paths, (str, os.PathLike)):
         return [check_path(paths)]
     return [check_path(path) for path in paths]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Self, TypeVar
 
+from storeroom.contracts.abilities import within
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import StorageError
 from storeroom.contracts.values import PLAIN, Grant, Stat, WriteOptions
@@ -17,7 +18,6 @@ __all__ = ["Called", "Recorder"]
 T = TypeVar("T")
 
 _TOLD_APART = frozenset(("copy_within", "rename", "remove_many", "verify_url"))
-_WRITES = frozenset(("write", "copy_from", "make_folder"))
 
 
 class Called(tuple[str, ...]):
@@ -113,7 +113,7 @@ class Recorder(Around):
                 return
             under = self._under.get(call)
             if under is None:
-                is_target = call.verb in ACROSS and operation in _WRITES
+                is_target = call.verb in ACROSS and not _stands_on(call.owner, self)
                 under = self._under[call] = _Under(is_target)
             self._note_under(under, call, operation, path, to)
 
@@ -123,8 +123,8 @@ class Recorder(Around):
         key = path if under.is_target or call.verb in MANY else ""
         made = under.made.get(key)
         if made is None:
-            word = PEOPLE.get(operation, operation) if under.is_target else call.verb
-            under.made[key] = Called(word, path, to)
+            there = "make_directory" if operation == "make_folder" else "put"
+            under.made[key] = Called(there if under.is_target else call.verb, path, to)
             self.calls.append(under.made[key])
         elif operation in ("write", "copy_from") and call.verb in ("copy", "move") and not key:
             self._complete(under, made, path)
@@ -134,3 +134,9 @@ class Recorder(Around):
         for at, one in enumerate(self.calls):
             if one is made and made.to is None:
                 under.made[""] = self.calls[at] = Called(made.verb, made.path, to)
+
+
+def _stands_on(upper: object | None, lower: object) -> bool:
+    while upper is not None and upper is not lower:
+        upper = within(upper)
+    return upper is lower

@@ -1,36 +1,36 @@
-"""The pytest plugin: after each test the process's disks are as they were before it."""
+"""The pytest plugin: after each test the process's disks are as they were before it.
+
+It also makes the marks of `DriverSuite` known.
+"""
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from storeroom.manager import StorageManager
+from storeroom.facade import Storage
 
-__all__ = ["storeroom_restored"]
+__all__ = ["pytest_configure", "storeroom_restored"]
+
+_MARKS = (
+    "core: the part of DriverSuite that every driver and every layer runs",
+    "heavy: the part that runs per driver only",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called by pytest at its start."""
+    for mark in _MARKS:
+        config.addinivalue_line("markers", mark)
 
 
 @pytest.fixture(autouse=True)
 def storeroom_restored() -> Iterator[None]:
-    """Takes fakes, drivers and configuration of the test away; imports nothing that it did not."""
-    before = _manager()
-    state = None if before is None else before._saved()  # pyright: ignore[reportPrivateUsage]
+    """Takes the fakes, drivers and configuration of the test away, and the fakes' folders."""
+    state = Storage._saved()  # pyright: ignore[reportPrivateUsage]  # meant for this
     yield
-    manager = _manager()
-    if manager is None:
-        return
-    if state is None:
-        state = type(manager).isolated()._saved()  # pyright: ignore[reportPrivateUsage]
-    manager._restore(state)  # pyright: ignore[reportPrivateUsage]
+    Storage._restore(state)  # pyright: ignore[reportPrivateUsage]  # meant for this
     if "storeroom.testing.fake" in sys.modules:
         from storeroom.testing.fake import clear
 
-        clear(manager)
-
-
-def _manager() -> "StorageManager | None":
-    """The process's manager, if anybody has made it yet."""
-    facade = sys.modules.get("storeroom.facade")
-    return None if facade is None else facade.Storage
+        clear(Storage)

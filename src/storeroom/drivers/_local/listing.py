@@ -11,13 +11,13 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-from storeroom.contracts.errors import Obstructed, StorageError
+from storeroom.contracts.errors import Obstructed, StorageError, translating
 from storeroom.contracts.paths import RESERVED, is_listable
 from storeroom.contracts.values import Folder, ScanOptions, Stat
 from storeroom.drivers._local.beneath import Tree
 from storeroom.drivers._local.directory import Directory, is_link
 from storeroom.drivers._local.facts import listed
-from storeroom.drivers._local.failures import is_missing, is_swapped
+from storeroom.drivers._local.failures import is_missing, is_swapped, reading
 from storeroom.drivers._local.root import Root
 
 PAGE = 1000
@@ -114,12 +114,14 @@ class Listing:
                 found.append(listed(above + name, facts))
 
     def _descend(self, directory: Directory, name: str, above: str, levels: list[_Level]) -> None:
-        try:
-            with directory.child(name) as child:
-                levels.append(self._level(child, above + name, ""))
-        except OSError as error:
-            if isinstance(error, StorageError) or not is_swapped(error):
-                raise
+        folder = above + name
+        with translating(reading, "scan", folder):
+            try:
+                with directory.child(name) as child:
+                    levels.append(self._level(child, folder, ""))
+            except OSError as error:
+                if isinstance(error, StorageError) or not is_swapped(error):
+                    raise
 
     def _level(self, directory: Directory, folder: str, starting: str) -> _Level:
         steps = sorted(self._steps(directory, folder, starting), reverse=True)
