@@ -145,7 +145,10 @@ def _type(parameter: inspect.Parameter) -> str:
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__name__
     text = re.sub(r"\b(?:typing|collections\.abc|os)\.", "", str(annotation))
-    return re.sub(r"\bstoreroom(?:\.\w+)+\.", "", text).replace("|", r"\|")
+    text = re.sub(r"\bstoreroom(?:\.\w+)+\.", "", text)
+    text = re.sub(r"^Optional\[(.*)\]$", r"\1 | None", text)
+    text = re.sub(r"Literal\[(.*?)\]", lambda found: found[1].replace(", ", " | "), text)
+    return text.replace(" | ", " or ")  # a bar would end the table's cell
 
 
 def _default(parameter: inspect.Parameter) -> str:

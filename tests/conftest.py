@@ -67,6 +67,12 @@ def no_blocking_call_on_a_loop() -> Iterator[BlockBuster]:
     watch.deactivate()
 
 
+@pytest.fixture(autouse=True)
+def configuration_of_its_own(storeroom_restored: None) -> None:
+    """Each test looks for a configuration where it stands; the plugin puts back what was."""
+    storeroom.Storage.configure(None)
+
+
 @pytest.fixture
 def blocking_allowed(no_blocking_call_on_a_loop: BlockBuster) -> Iterator[None]:
     """For the rare test that blocks on purpose, through `storeroom`'s code."""

@@ -178,6 +178,19 @@ async def test_a_layer_over_a_shared_disk_leaves_it_open_and_is_closed_itself() 
         await disk.put("still", b"open")
 
 
+async def test_a_view_borrows_its_disk_and_a_layer_owns_its_driver() -> None:
+    driver = MemoryDriver()
+    async with driver.scoped("t").read_only() as view:
+        assert await view.files() == []
+    with pytest.raises(Closed):
+        await view.files()
+    await driver.put("still", b"open")
+    async with Scoped(driver, "t"):
+        pass
+    with pytest.raises(Closed):
+        await driver.files()
+
+
 async def test_abilities_of_a_closed_layer_are_closed() -> None:
     for layer in (Around, Retry, partial(Scoped, prefix="t")):
         outer = layer(Live(MemoryDriver()))

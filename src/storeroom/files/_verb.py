@@ -74,6 +74,8 @@ def label(held: Held, /) -> str:
 def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], T]:
     """Make a method a verb: while it runs `calling` names it, and its failures tell verb and disk."""
     name = method.__name__
+    subject = [*inspect.signature(method).parameters][1:2]
+    on_path = subject in (["path"], ["folder"])
 
     @wraps(method)
     async def awaited(self: H, /, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -83,7 +85,7 @@ def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], 
         try:
             return await cast(Awaitable[Any], method(self, *args, **kwargs))
         except StorageError as error:
-            _label(error, call.verb, self, args)
+            _label(error, call.verb, self, args if on_path else ())
             raise
         finally:
             calling.reset(token)
@@ -94,7 +96,7 @@ def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], 
         try:
             return method(self, *args, **kwargs)
         except StorageError as error:
-            _label(error, name, self, args)
+            _label(error, name, self, args if on_path else ())
             raise
         finally:
             calling.reset(token)
@@ -169,7 +171,7 @@ def _within(traits: Traits, path: str) -> None:
 def _label(
     error: StorageError, name: str, owner: Held, subjects: tuple[object, ...] = ()
 ) -> None:
-    """Tell verb and disk, and the path where the first argument is one; the innermost verb knows."""
+    """Tell verb, disk and path; what the innermost verb told stays."""
     if error.disk is None:
         error.operation = name
         error.disk = label(owner)

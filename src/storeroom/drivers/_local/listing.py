@@ -1,7 +1,7 @@
 """Listing page by page in the byte order of full paths; nothing is held open between the pages.
 
-A folder `a` sorts as `a`, its content as `a/...`: so `a.txt` comes between the two, as it does in
-object stores. Each folder's names are read at once and sorted; facts are looked up per page.
+A folder `a` sorts as `a/`, right before its content and behind `a.txt`, as prefixes do in object
+stores. Each folder's names are read at once and sorted; facts are looked up per page.
 """
 
 import logging
@@ -22,7 +22,7 @@ from storeroom.drivers._local.root import Root
 
 PAGE = 1000
 
-Kind = Literal["file", "folder", "content", "other"]
+Kind = Literal["file", "folder", "other"]
 _log = logging.getLogger("storeroom")
 
 
@@ -101,17 +101,19 @@ class Listing:
     ) -> None:
         above = f"{level.folder}/" if level.folder else ""
         while level.steps and len(found) < PAGE:
-            name, kind = level.steps.pop()
-            if kind == "content":
-                self._descend(directory, name[:-1], above, levels)
-                return
+            key, kind = level.steps.pop()
+            name = key.removesuffix("/")
             facts = directory.find(name)
             if facts is None or is_link(facts):
                 continue
-            if kind == "folder" and stat.S_ISDIR(facts.st_mode):
-                found.append(Folder(above + name))
-            elif kind == "file" and stat.S_ISREG(facts.st_mode):
+            if kind == "file" and stat.S_ISREG(facts.st_mode):
                 found.append(listed(above + name, facts))
+            elif kind == "folder" and stat.S_ISDIR(facts.st_mode):
+                if self._is_behind(above + key):
+                    found.append(Folder(above + name))
+                if self._how.deep:
+                    self._descend(directory, name, above, levels)
+                    return
 
     def _descend(self, directory: Directory, name: str, above: str, levels: list[_Level]) -> None:
         folder = above + name
@@ -128,7 +130,7 @@ class Listing:
         return _Level(folder, steps)
 
     def _steps(self, directory: Directory, folder: str, starting: str) -> Iterator[_Step]:
-        above, after = f"{folder}/" if folder else "", self._how.after
+        above = f"{folder}/" if folder else ""
         for entry in directory.entries():
             name = entry.name
             if not name.startswith(starting) or name.startswith(RESERVED):
@@ -136,10 +138,16 @@ class Listing:
             kind = _kind(entry)
             if not self._may_show(folder, above, name, kind):
                 continue
-            if after is None or above + name > after:
-                yield _Step(name, kind)
-            if kind == "folder" and self._how.deep and _reaches(f"{above}{name}/", after):
-                yield _Step(f"{name}/", "content")
+            key = f"{name}/" if kind == "folder" else name
+            if self._is_behind(above + key) or (kind == "folder" and self._is_within(above + key)):
+                yield _Step(key, kind)
+
+    def _is_behind(self, key: str) -> bool:
+        return self._how.after is None or key > self._how.after
+
+    def _is_within(self, key: str) -> bool:
+        """Whether a listing that goes deep resumes inside this folder."""
+        return self._how.deep and self._how.after is not None and self._how.after.startswith(key)
 
     def _may_show(self, folder: str, above: str, name: str, kind: Kind) -> bool:
         listable = is_listable(above + name)
@@ -176,8 +184,3 @@ def _kind(entry: "os.DirEntry[str]") -> Kind:
         return "file" if entry.is_file(follow_symlinks=False) else "other"
     except FileNotFoundError:
         return "other"
-
-
-def _reaches(prefix: str, after: str | None) -> bool:
-    """Whether anything under the folder can sort behind `after`."""
-    return after is None or prefix > after or after.startswith(prefix)

@@ -128,7 +128,14 @@ class Writing:
                         home.unlink(name)
 
     def __del__(self) -> None:
-        self.abandon()
+        if self._home is None and self.fd < 0:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.abandon()
+        else:  # dropped by a cancelled call: not on its loop
+            threads.pool().submit(_abandon, *self._let_go())
 
     def _look_first(self, home: Directory) -> None:
         if self._nearest != self._folder:
