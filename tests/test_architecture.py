@@ -35,7 +35,10 @@ WAYS_UP = {
         "storeroom.files",
         "storeroom.layers",
     ): "`scoped()` and `read_only()` put a layer on the disk they are called on",
-    ("storeroom.manager", "storeroom.testing"): "`fake()` reaches the testing kit when it is called",
+    (
+        "storeroom.manager",
+        "storeroom.testing",
+    ): "`fake()` reaches the testing kit when it is called",
 }
 
 # `except Exception` elsewhere would hide a mistake: file -> reason.

@@ -176,7 +176,7 @@ def test_what_is_no_driver_is_refused_at_once() -> None:
         TypeError, match="str is no driver: it lacks stat, read, write, remove, scan, aclose"
     ):
         Disk("s3")
-    with pytest.raises(TypeError, match="disk is a disk or a driver, not str"):
+    with pytest.raises(TypeError, match="give the disk 'other' itself"):
         asyncio.run(Disk(MemoryDriver()).copy("a", "b", disk="other"))
 
 

@@ -3,7 +3,7 @@
 import mimetypes
 from functools import lru_cache
 
-__all__ = ["HEAD_BYTES", "by_content", "by_name"]
+__all__ = ["HEAD_BYTES", "by_content", "by_name", "extension_for", "may_be"]
 
 HEAD_BYTES = 2048
 """How many first bytes `by_content` wants."""
@@ -70,6 +70,23 @@ _SIGNATURES = (
     (b"\x1aE\xdf\xa3", "video/webm"),
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
 )
+_ALWAYS_SIGNED = frozenset(
+    (
+        *("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"),
+        *("application/pdf", "application/gzip", "application/zstd"),
+    )
+)
+_USUAL = {
+    "application/gzip": ".gz",
+    "audio/mpeg": ".mp3",
+    "image/jpeg": ".jpg",
+    "text/html": ".html",
+    "text/plain": ".txt",
+    "video/mp4": ".mp4",
+}
+_SHARED = frozenset(
+    ("application/octet-stream", "application/zip", "application/xml", "text/xml", "text/plain")
+)
 
 
 @lru_cache(maxsize=1024)
@@ -95,3 +112,20 @@ def by_content(head: bytes, /) -> str | None:
     if head[4:8] == b"ftyp":
         return "image/avif" if head[8:12] == b"avif" else "video/mp4"
     return None
+
+
+def may_be(kind: str | None, name: str, /) -> bool:
+    """Whether bytes that look like `kind` may be what the name's extension says.
+
+    True where nothing is known of the bytes or many formats look like this (text, zip, xml); but what
+    always begins with a signature, such as a PNG, is not believed without it.
+    """
+    if kind is not None and kind not in _SHARED:
+        return by_name(name) == kind
+    return by_name(name) not in _ALWAYS_SIGNED
+
+
+def extension_for(kind: str, /) -> str:
+    """The usual extension of a type, with its dot, `""` where there is none; the same everywhere."""
+    named = {known: extension for extension, known in _NAMES.items()}
+    return _USUAL.get(kind) or named.get(kind) or _BUILTIN.guess_extension(kind) or ""

@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
-__all__ = ["pool", "run", "settled"]
+__all__ = ["off_the_loop", "pool", "run", "settled"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +31,17 @@ async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """
     loop = asyncio.get_running_loop()
     return await settled(loop.run_in_executor(pool(), lambda: work(*args, **kwargs)))
+
+
+def off_the_loop(work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Do what a finalizer has to: here, or in a worker thread where a loop runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        work(*args, **kwargs)
+        return
+    with suppress(RuntimeError):  # the interpreter is ending
+        pool().submit(work, *args, **kwargs)
 
 
 async def settled(future: "asyncio.Future[T]", /) -> T:

@@ -234,8 +234,8 @@ class Upload:
 class Report(Generic[T]):
     """What became of each path of a verb over many: `done` with its result, `failed` with its error."""
 
-    done: Mapping[str, T] = field(default_factory=lambda: {}, hash=False)
-    failed: Mapping[str, Exception] = field(default_factory=lambda: {}, hash=False)
+    done: Mapping[str, T] = field(default_factory=dict[str, Any], hash=False)
+    failed: Mapping[str, Exception] = field(default_factory=dict[str, Any], hash=False)
 
     @property
     def ok(self) -> bool:

@@ -1,11 +1,11 @@
 """What the verbs share: whose driver they use, and how a failure gets its verb and disk."""
 
 import inspect
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import PurePath
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from storeroom.contracts.driver import StorageDriver
@@ -168,12 +168,10 @@ def _within(traits: Traits, path: str) -> None:
         )
 
 
-def _label(
-    error: StorageError, name: str, owner: Held, subjects: tuple[object, ...] = ()
-) -> None:
+def _label(error: StorageError, name: str, owner: Held, subjects: tuple[object, ...] = ()) -> None:
     """Tell verb, disk and path; what the innermost verb told stays."""
     if error.disk is None:
         error.operation = name
         error.disk = label(owner)
-        if subjects and isinstance(subjects[0], str | os.PathLike):
+        if subjects and isinstance(subjects[0], str | PurePath):
             error.located(path=str(subjects[0]))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 from storeroom.contracts.abilities import BulkRemove, Copy, Folders, Move, find, why_absent
 from storeroom.contracts.body import Progress
@@ -21,7 +21,10 @@ from storeroom.files._bounded import each
 from storeroom.files._verb import Held, checked, checked_folder, ready, verb, writable
 from storeroom.files.copying import copied_across, moved_by_copy, streamed
 
-__all__ = ["Changing"]
+__all__ = ["Changing", "Target"]
+
+Target: TypeAlias = Held | StorageDriver | str | None
+"""Another disk: itself, its driver, or its name where a manager knows it; None for the same."""
 
 _BULK = 1000
 
@@ -49,7 +52,7 @@ class Changing(Held):
         to: str | os.PathLike[str],
         /,
         *,
-        disk: Any = None,
+        disk: Target = None,
         overwrite: bool = True,
     ) -> str:
         """Copy a file with its type and metadata, at the service where it can; returns the target.
@@ -69,7 +72,7 @@ class Changing(Held):
         to: str | os.PathLike[str],
         /,
         *,
-        disk: Any = None,
+        disk: Target = None,
         overwrite: bool = True,
     ) -> str:
         """Move a file with all that belongs to it, and return the target.
@@ -109,7 +112,7 @@ class Changing(Held):
         to: str | os.PathLike[str],
         /,
         *,
-        disk: Any = None,
+        disk: Target = None,
         concurrency: int = 8,
         overwrite: bool = True,
         progress: Progress | None = None,
@@ -138,7 +141,7 @@ class Changing(Held):
         to: str | os.PathLike[str],
         /,
         *,
-        disk: Any = None,
+        disk: Target = None,
         concurrency: int = 8,
         overwrite: bool = True,
         progress: Progress | None = None,
@@ -169,6 +172,10 @@ class Changing(Held):
             return await ready(disk)
         if isinstance(disk, StorageDriver):
             return disk
+        if isinstance(disk, str):
+            raise TypeError(
+                f"only a manager's disks know others by name; give the disk {disk!r} itself"
+            )
         raise TypeError(f"disk is a disk or a driver, not {type(disk).__name__}")
 
 

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from mimetypes import guess_extension
 from typing import Any, Unpack
 
 from storeroom.contracts import mime
@@ -23,9 +22,6 @@ from storeroom.files.writer import Writer
 
 __all__ = ["Writing"]
 
-_WEAK_TYPES = frozenset(
-    ("application/octet-stream", "application/zip", "application/xml", "text/xml", "text/plain")
-)
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
@@ -212,9 +208,9 @@ def _refuse_text(file: object) -> None:
 def _extension(kind: str | None, name: str | None) -> str:
     """The extension for a type; a type that many formats share leaves it to the client's name."""
     told = _EXTENSION.fullmatch(os.path.splitext(name or "")[1])
-    if told and (kind is None or kind in _WEAK_TYPES):
+    if told and mime.may_be(kind, f"x{told.group()}"):
         return told.group().lower()
-    return guess_extension(kind, strict=False) or "" if kind else ""
+    return mime.extension_for(kind) if kind else ""
 
 
 async def _glue(driver: StorageDriver, path: str, content: Content, separator: str) -> bytes | None:

@@ -2,5 +2,8 @@
 
 from storeroom.layers._around import Around
 from storeroom.layers._base import Layer, stack
+from storeroom.layers.readonly import ReadOnly
+from storeroom.layers.retry import Retry
+from storeroom.layers.scoped import Scoped
 
-__all__ = ["Around", "Layer", "stack"]
+__all__ = ["Around", "Layer", "ReadOnly", "Retry", "Scoped", "stack"]

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from storeroom.testing.calls import Called
     from storeroom.testing.fake import FakeDisk
     from storeroom.testing.faults import Faults
-    from storeroom.testing.suite import DriverSuite
+    from storeroom.testing.suite import SIX_VERBS, CoreSuite, DriverSuite
 
-__all__ = ["Called", "DriverSuite", "FakeDisk", "Faults"]
+__all__ = ["SIX_VERBS", "Called", "CoreSuite", "DriverSuite", "FakeDisk", "Faults"]
 
 _HOMES = {
+    "SIX_VERBS": "storeroom.testing.suite",
     "Called": "storeroom.testing.calls",
+    "CoreSuite": "storeroom.testing.suite",
     "DriverSuite": "storeroom.testing.suite",
     "FakeDisk": "storeroom.testing.fake",
     "Faults": "storeroom.testing.faults",

@@ -15,7 +15,17 @@ from storeroom.testing._suite.reading import Ranges, Reading
 from storeroom.testing._suite.services import Services
 from storeroom.testing._suite.storing import Storing
 
-__all__ = ["CoreSuite", "DriverSuite"]
+__all__ = ["SIX_VERBS", "CoreSuite", "DriverSuite"]
+
+SIX_VERBS = dict.fromkeys(
+    (
+        *("Append", "Attributes", "BulkRemove", "Checksum", "Copy", "CopyFrom", "Files", "Folders"),
+        *("Leases", "LocalPath", "Move", "Multipart", "Origin", "PresignRead", "PublicUrl"),
+        *("Sweep", "Tags", "Tiers", "Times", "Versions", "Visibility"),
+    ),
+    "six verbs are enough",
+)
+"""The skips of a driver that has the six verbs and nothing more: `allowed_skips = SIX_VERBS`."""
 
 
 class CoreSuite(

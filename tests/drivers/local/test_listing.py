@@ -41,12 +41,15 @@ async def test_listings_come_in_the_byte_order_of_full_paths_from_any_point(
     disk: LocalDriver, root: Path, seed: int
 ) -> None:
     made(root, seed)
-    every = [str(found.relative_to(root)) for found in root.rglob("*")]
-    every.sort(key=str.encode)
+    keys = {
+        str(found.relative_to(root)): f"{found.relative_to(root)}{'/' if found.is_dir() else ''}"
+        for found in root.rglob("*")
+    }
+    every = sorted(keys, key=lambda path: keys[path].encode())
     assert await paths(disk) == every
     assert disk.traits.ordered
     for after in [*every, "a/", "", "zz", "a.", "foo/"]:
-        behind = [path for path in every if path.encode() > after.encode()]
+        behind = [path for path in every if keys[path].encode() > after.encode()]
         assert await paths(disk, "", ScanOptions(after=after)) == behind
     shallow = [path for path in every if "/" not in path]
     assert await paths(disk, "", SHALLOW) == shallow

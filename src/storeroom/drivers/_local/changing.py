@@ -27,6 +27,7 @@ from storeroom.drivers._local.facts import (
     check_match,
     check_target,
     facts,
+    is_special,
     look_at,
     opened_file,
     regular,
@@ -170,7 +171,11 @@ def change_time(root: Root, path: str, modified: datetime) -> None:
 @contextmanager
 def _held(root: Root, path: str, match: str | None) -> Generator[tuple[int, os.stat_result]]:
     with root.tree().directory(path.rpartition("/")[0]) as parent, locked(parent) as safe:
-        fd = parent.open(path.rpartition("/")[2], READ)
+        name = path.rpartition("/")[2]
+        there = parent.find(name)
+        if there is not None and is_special(there.st_mode):
+            raise NotFound("this is not a regular file")
+        fd = parent.open(name, READ)
         try:
             found = regular(fd)
             check_match(found, match, path, safe=safe)
@@ -198,9 +203,14 @@ def _renamed(
         if found is None or not stat.S_ISREG(found.st_mode):
             raise NotFound("there is no file here", path=path)
         there = parent.find(to.rpartition("/")[2])
-        place_locked(home, name, parent, to, how, safe=safe)
-        if there is not None and _is_hard_link(found, there) and path.lower() != to.lower():
-            home.unlink(name)  # rename(2) leaves both names of one file as they are
+        try:
+            place_locked(home, name, parent, to, how, safe=safe)
+            if there is not None and _is_hard_link(found, there) and path.lower() != to.lower():
+                home.unlink(name)  # rename(2) leaves both names of one file as they are
+        except FileNotFoundError as error:
+            if home.find(name) is not None:
+                raise
+            raise NotFound("another move took the file first", path=path) from error
         return found
 
 

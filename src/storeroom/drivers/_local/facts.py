@@ -47,11 +47,29 @@ def etag_of(found: os.stat_result) -> str:
 @contextmanager
 def opened_file(tree: Tree, path: str) -> Generator[tuple[int, os.stat_result]]:
     """A regular file open for reading; anything else is `NotFound`."""
+    look_first(tree, path)
     fd = tree.open(path, READ)
     try:
         yield fd, regular(fd)
     finally:
         os.close(fd)
+
+
+def look_first(tree: Tree, path: str) -> None:
+    """Refuse a FIFO or device before it is opened, which could wake or start something."""
+    try:
+        found = tree.root.find(path)
+    except OSError:  # opening says why
+        return
+    if found is None or not is_special(found.st_mode):
+        return
+    tree.directory(path.rpartition("/")[0]).close()  # this look may have followed a link; say so
+    raise NotFound("this is not a regular file")
+
+
+def is_special(mode: int) -> bool:
+    """Whether it is neither a file, a folder nor a link."""
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def look_at(root: Root, path: str) -> Stat:

@@ -7,6 +7,7 @@ import secrets
 import time
 from dataclasses import replace
 
+from storeroom.contracts import threads
 from storeroom.contracts.errors import (
     AlreadyExists,
     Corrupted,
@@ -118,24 +119,16 @@ class Writing:
 
     def abandon(self) -> None:
         """Remove what was not put in place."""
-        self._close()
-        home, self._home = self._home, None
-        name, self._temporary = self._temporary, ""
-        if home is not None:
-            with home:
-                if name:
-                    with contextlib.suppress(OSError):
-                        home.unlink(name)
+        _remove(*self._let_go())
 
     def __del__(self) -> None:
-        if self._home is None and self.fd < 0:
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            self.abandon()
-        else:  # dropped by a cancelled call: not on its loop
-            threads.pool().submit(_abandon, *self._let_go())
+        if self.fd >= 0 or self._home is not None:  # dropped by a cancelled call
+            threads.off_the_loop(_remove, *self._let_go())
+
+    def _let_go(self) -> tuple[int, Directory | None, str]:
+        left = (self.fd, self._home, self._temporary)
+        self.fd, self._home, self._temporary = -1, None, ""
+        return left
 
     def _look_first(self, home: Directory) -> None:
         if self._nearest != self._folder:
@@ -186,6 +179,15 @@ class Writing:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _remove(fd: int, home: Directory | None, name: str) -> None:
+    if fd >= 0:
+        os.close(fd)
+    if home is not None:
+        with home, contextlib.suppress(OSError):
+            if name:
+                home.unlink(name)
 
 
 def place(home: Directory, name: str, parent: Directory, path: str, how: WriteOptions) -> None:
