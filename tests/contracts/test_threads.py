@@ -66,10 +66,57 @@ async def test_an_error_of_a_cancelled_call_is_dropped(gate: threading.Event) ->
         await task
 
 
-async def test_settled_gives_the_result() -> None:
-    future = asyncio.get_running_loop().create_future()
-    future.set_result(3)
-    assert await threads.settled(future) == 3
+async def test_work_that_no_worker_has_begun_is_taken_back(gate: threading.Event) -> None:
+    done: list[int] = []
+    first = asyncio.create_task(threads.run(gate.wait, 5))
+    second = asyncio.create_task(threads.run(done.append, 2))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    gate.set()
+    assert await first
+    await threads.run(done.append, 3)
+    assert done == [3]
+
+
+async def test_workers_that_wait_are_joined_by_others() -> None:
+    together = threading.Barrier(8)
+    async with asyncio.timeout(5):
+        places = await asyncio.gather(*[threads.run(together.wait, 5) for _ in range(8)])
+    assert sorted(places) == list(range(8))
+
+
+async def test_quick_work_needs_few_workers() -> None:
+    seen = await asyncio.gather(*[threads.run(threading.get_ident) for _ in range(50)])
+    assert len(set(seen)) <= 4
+
+
+async def test_stop_iteration_is_no_result_and_hangs_nobody() -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await threads.run(next, iter(()))
+
+
+async def test_what_the_pool_runs_is_answered_like_any_executor() -> None:
+    loop = asyncio.get_running_loop()
+    assert await loop.run_in_executor(threads.pool(), sum, [1, 2]) == 3
+    with pytest.raises(ZeroDivisionError):
+        await loop.run_in_executor(threads.pool(), lambda: 1 // 0)
+
+
+async def test_a_finalizer_on_a_loop_works_in_another_thread() -> None:
+    where: list[int] = []
+    came = threading.Event()
+
+    def work() -> None:
+        where.append(threading.get_ident())
+        came.set()
+
+    threads.off_the_loop(work)
+    assert await asyncio.to_thread(came.wait, 5)
+    assert where != [threading.get_ident()]
+    await asyncio.to_thread(threads.off_the_loop, work)
+    assert len(where) == 2
 
 
 def test_the_pool_serves_several_loops_one_after_another() -> None:

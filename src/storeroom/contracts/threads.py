@@ -2,35 +2,52 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
-__all__ = ["off_the_loop", "pool", "run", "settled"]
+from storeroom.contracts._crew import Crew, Job, Landing
+
+__all__ = ["off_the_loop", "pool", "run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_WORKERS = min(32, (os.cpu_count() or 1) + 14)
-_pools: list[ThreadPoolExecutor] = []
+_crews: list[Crew] = []
+_landings: WeakKeyDictionary[asyncio.AbstractEventLoop, Landing] = WeakKeyDictionary()
+_making = threading.Lock()
 
 
-def pool() -> ThreadPoolExecutor:
+def pool() -> Executor:
     """The process's worker threads, made on first use and anew after a fork."""
-    if not _pools:
-        _pools.append(ThreadPoolExecutor(_WORKERS, thread_name_prefix="storeroom"))
-    return _pools[0]
+    return _crew()
 
 
 async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """What `work` returns, done in a worker thread.
 
-    On cancellation it waits for the worker first: when the caller goes on, nothing of this call can
-    still happen. What `work` returned is then dropped, so it must clean up after itself.
+    A cancellation waits for the worker first: when the caller goes on, nothing of this call can still
+    happen. What `work` returned is then dropped, so it must clean up after itself. Work that no worker
+    has begun is taken back.
     """
     loop = asyncio.get_running_loop()
-    return await settled(loop.run_in_executor(pool(), lambda: work(*args, **kwargs)))
+    landing = _landings.get(loop)
+    if landing is None:
+        landing = _landings[loop] = Landing()
+    job = Job(partial(work, *args, **kwargs), loop, landing)
+    crew = _crew()
+    crew.start(job)
+    try:
+        answer: T = await job.future
+    except asyncio.CancelledError:
+        if job.future.cancelled() and not crew.withdraw(job):
+            await job.over()
+        raise
+    return answer
 
 
 def off_the_loop(work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -41,23 +58,24 @@ def off_the_loop(work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
         work(*args, **kwargs)
         return
     with suppress(RuntimeError):  # the interpreter is ending
-        pool().submit(work, *args, **kwargs)
+        _crew().submit(work, *args, **kwargs)
 
 
-async def settled(future: "asyncio.Future[T]", /) -> T:
-    """The future's result; a cancellation is held back until the future is done."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError:
-                continue
-        if not future.cancelled():
-            future.exception()
-        raise
+def _crew() -> Crew:
+    if _crews:
+        return _crews[0]
+    with _making:
+        if not _crews:
+            _crews.append(Crew())
+    return _crews[0]
+
+
+def _forked() -> None:
+    global _making  # noqa: PLW0603 - another thread may have held it
+    _crews.clear()
+    _landings.clear()
+    _making = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)
+    os.register_at_fork(after_in_child=_forked)

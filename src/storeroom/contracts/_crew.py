@@ -1,0 +1,200 @@
+"""Worker threads, of which as few are awake as the work needs, and how their results come home."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+__all__ = ["Crew", "Job", "Landing"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LIMIT = min(32, (os.cpu_count() or 1) + 14)
+_PATIENCE = 0.001
+_SATURATED = 0.9
+
+
+class Landing:
+    """Where finished jobs reach one event loop: all that are ready, with one wake-up."""
+
+    __slots__ = ("_jobs", "_woken")
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._woken = False
+
+    def land(self, job: "Job", /) -> None:
+        """Hand over a job from a worker; a loop that is closed meanwhile misses it."""
+        self._jobs.append(job)
+        if not self._woken:
+            self._woken = True
+            try:
+                job.loop.call_soon_threadsafe(self._unload)
+            except RuntimeError:
+                self._jobs.clear()
+
+    def _unload(self) -> None:
+        self._woken = False
+        while self._jobs:
+            self._jobs.popleft().arrive()
+
+
+class Job:
+    """One call on its way through a worker and back to its loop."""
+
+    __slots__ = ("_answer", "_landing", "_over", "_work", "begun", "future", "loop")
+
+    def __init__(
+        self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, landing: Landing, /
+    ) -> None:
+        self.begun = False
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self._work = work
+        self._landing = landing
+        self._answer: tuple[Any, BaseException | None] = (None, None)
+        self._over: asyncio.Future[None] | None = None
+
+    def do(self) -> None:
+        """Run it, in a worker."""
+        try:
+            self._answer = (self._work(), None)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            self._answer = (None, error)
+        self._landing.land(self)
+
+    def arrive(self) -> None:
+        """Give the answer to who awaits it, on the loop."""
+        (result, error), self._answer = self._answer, (None, None)
+        if self.future.done():
+            if self._over is None:
+                self._over = self.loop.create_future()
+            self._over.set_result(None)
+        elif error is None:
+            self.future.set_result(result)
+        elif isinstance(error, StopIteration):
+            self.future.set_exception(RuntimeError("the work raised StopIteration"))
+        else:
+            self.future.set_exception(error)
+
+    async def over(self) -> None:
+        """Wait for the worker after a cancellation, and through further ones."""
+        if self._over is None:
+            self._over = self.loop.create_future()
+        while not self._over.done():
+            try:
+                await asyncio.wait([self._over])
+            except asyncio.CancelledError:
+                continue
+
+
+class Crew(Executor):
+    """Worker threads for blocking calls.
+
+    Threads that only copy bytes fight over the interpreter's lock, so one worker does what it can.
+    While jobs wait and the process's processors idle (the workers sit in the kernel, at a slow disk),
+    the number awake doubles every millisecond, up to a limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: deque[Job | _Task] = deque()
+        self._asleep: list[threading.Lock] = []
+        self._awake = 0
+        self._watcher: asyncio.AbstractEventLoop | None = None
+        self._seen = (0.0, 0.0)
+
+    def start(self, job: Job, /) -> None:
+        """Queue a job of an event loop."""
+        with self._lock:
+            self._jobs.append(job)
+            if self._awake == 0:
+                self._wake()
+            elif self._watcher is None or self._watcher.is_closed():
+                self._watch(job.loop)
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The executor's way in, for libraries that take one and for finalizers."""
+        task = _Task(lambda: work(*args, **kwargs))
+        with self._lock:
+            self._jobs.append(task)
+            if self._awake < _LIMIT:
+                self._wake()
+        return task.future
+
+    def withdraw(self, job: Job, /) -> bool:
+        """Take a job back that no worker has begun: whether it could be."""
+        with self._lock:
+            if job.begun:
+                return False
+            self._jobs.remove(job)
+            return True
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep.pop().release()
+        else:
+            threading.Thread(target=self._work, name="storeroom", daemon=True).start()
+        self._awake += 1
+
+    def _work(self) -> None:
+        bed = threading.Lock()
+        bed.acquire()
+        while True:
+            job = self._next(bed)
+            if job is None:
+                bed.acquire()
+                continue
+            job.do()
+            del job  # what it holds is released now, not with the next one
+
+    def _next(self, bed: threading.Lock) -> "Job | _Task | None":
+        with self._lock:
+            if self._jobs:
+                job = self._jobs.popleft()
+                job.begun = True
+                return job
+            self._awake -= 1
+            self._asleep.append(bed)
+            return None
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watcher = loop
+        self._seen = (time.perf_counter(), time.process_time())
+        loop.call_later(_PATIENCE, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._watcher = None
+            if not self._jobs:
+                return
+            wall, cpu = self._seen
+            busy = (time.process_time() - cpu) / (time.perf_counter() - wall)
+            if busy < _SATURATED:
+                for _ in range(min(self._awake, _LIMIT - self._awake, len(self._jobs))):
+                    self._wake()
+            self._watch(loop)
+
+
+class _Task:
+    """A call that came in by `submit`."""
+
+    __slots__ = ("_work", "begun", "future")
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.begun = False
+        self.future: Future[Any] = Future()
+        self._work = work
+
+    def do(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            self.future.set_exception(error)
