@@ -62,12 +62,12 @@ bare: $(VENV)/.demo ## a fresh environment with nothing but `pip install .`
 	$(VENV)-bare/bin/python -P -W error tests/bare_install.py
 
 .PHONY: bench
-bench: $(VENV)/.dev ## the figures; not a test
-	for file in benchmarks/[!_]*.py; do $(PY) "$$file" || exit 1; done
+bench: $(VENV)-bench/.ready ## the figures, in an environment with the rivals; not a test
+	for file in benchmarks/[!_]*.py; do $(VENV)-bench/bin/python "$$file" || exit 1; done
 
 .PHONY: clean
 clean: ## everything that make made
-	rm -rf $(VENV) $(VENV)-bare node_modules .nox build dist site storage
+	rm -rf $(VENV) $(VENV)-bare $(VENV)-bench node_modules .nox build dist site storage
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -85,6 +85,11 @@ $(VENV)/.demo: pyproject.toml | $(PY)
 $(VENV)/.dev: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --editable '.[dev,docs]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)-bench/.ready: pyproject.toml | $(PY)
+	$(PY) -m venv --clear $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
 
 node_modules/.ready: package.json $(wildcard package-lock.json)
 	$(call need,npm,npm)

@@ -45,6 +45,6 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    session.install("--editable", ".[dev]")
+    session.install("--editable", ".[bench]")
     for script in sorted(Path("benchmarks").glob("[!_]*.py")):
         session.run("python", str(script))

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,13 @@ def synchronous(root: str) -> Contender:
     return Contender("synchronous loop", root, "in place", _on_loop(_plain(root)))
 
 
+def synchronous_atomic(root: str) -> Contender:
+    """The limit of atomic writes: the fewest system calls that replace a file."""
+    put, put_durably = partial(_replaced, root), partial(_replaced, root, sync=True)
+    verbs = _on_loop({"put none": put, "put file": put_durably})
+    return Contender("synchronous loop, atomic", root, "atomic", verbs)
+
+
 def obstore(root: str) -> Contender:
     """Rust's object_store; `LocalStore` writes a temporary file and renames it."""
     from obstore.store import LocalStore
@@ -226,6 +234,7 @@ def litestar_storages(root: str) -> Contender:
 ALL: tuple[Making, ...] = (
     storeroom,
     synchronous,
+    synchronous_atomic,
     threaded,
     threaded_atomic,
     naive_aiofiles,
@@ -293,6 +302,17 @@ def _replace(path: str, *, sync: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
     os.replace(file.name, path)
+
+
+def _replaced(root: str, path: str, *, sync: bool = False) -> None:
+    target = f"{root}/{path}"
+    temporary = f"{target}.tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    os.write(fd, DATA)
+    if sync:
+        os.fsync(fd)
+    os.close(fd)
+    os.rename(temporary, target)
 
 
 def _in_threads(verbs: Mapping[str, Callable[[str], object]]) -> dict[str, PathWork]:

@@ -25,6 +25,16 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """One row of milliseconds: how long a thing of ours may take at most."""
+
+    work: str
+    cells: tuple[str, ...]
+    at_most: float | None
+    aim: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reached:
     """What a row came to."""
 
@@ -51,7 +61,7 @@ GOALS = (
         (5,),
     ),
     *(
-        Goal(f"get 4 KiB, warm, {{disk}}", rival, _small("get")[:2], (rival,), (10,), (20,))
+        Goal("get 4 KiB, warm, {disk}", rival, _small("get")[:2], (rival,), (10,), (20,))
         for rival in ("obstore", "opendal", "litestar-storages")
     ),
     Goal("exists, warm, {disk}", "aiofiles.os", _small("exists"), ("aiofiles",), (2,), (5,)),
@@ -65,15 +75,18 @@ GOALS = (
             (1.5, 2, 2),
             (3, 4, 4),
         )
-        for place in ("disk", "memory")
+        for place in ("disk", "fresh", "memory")
     ),
-    Goal(
-        'put 4 KiB atomic, durability "file", {disk}',
-        "aiofiles in place, then os.fsync in a thread",
-        _small("put file"),
-        ("aiofiles",),
-        (1.2,),
-        (2,),
+    *(
+        Goal(
+            f'put 4 KiB atomic, durability "file", {{{place}}}',
+            "aiofiles in place, then os.fsync in a thread",
+            _small("put file", place),
+            ("aiofiles",),
+            (1.2,),
+            (2,),
+        )
+        for place in ("disk", "fresh")
     ),
     *(
         Goal(
@@ -84,7 +97,7 @@ GOALS = (
             (1.5,),
             (3,),
         )
-        for place in ("disk", "memory")
+        for place in ("disk", "fresh", "memory")
     ),
     Goal(
         "read {size} in 64 KiB / 1 MiB chunks",
@@ -111,9 +124,9 @@ GOALS = (
         (1.1,),
     ),
     Goal(
-        "list {entries} files, names checked",
+        "list {entries} files, names checked, in 1 / 100 folders",
         "scandir + stat in one thread (time)",
-        ("list",),
+        ("list", "list tree"),
         ("scandir + stat",),
         (2.0,),
         (1.5,),
@@ -121,10 +134,27 @@ GOALS = (
     ),
 )
 
+LIMITS = (
+    Limit(
+        "first entry of {entries} files, in 1 / 100 folders",
+        ("list, first entry", "list tree, first entry"),
+        None,
+        5,
+    ),
+    Limit(
+        "longest stall of the loop, cold get of 4 KiB / 256 KiB",
+        ("cold 4 KiB", "cold 256 KiB"),
+        5,
+        5,
+    ),
+)
+
 
 def judged(timings: Timings, words: Mapping[str, str], /) -> list[Reached]:
     """Every row of which something was measured."""
-    return [_judged(goal, timings, words) for goal in GOALS if set(goal.cells) & set(timings)]
+    rows = [_judged(goal, timings, words) for goal in GOALS if set(goal.cells) & set(timings)]
+    limits = [limit for limit in LIMITS if set(limit.cells) & set(timings)]
+    return [*rows, *(_kept(limit, timings, words) for limit in limits)]
 
 
 def _judged(goal: Goal, timings: Timings, words: Mapping[str, str]) -> Reached:
@@ -146,6 +176,22 @@ def _judged(goal: Goal, timings: Timings, words: Mapping[str, str]) -> Reached:
         _shown(goal.aim),
         verdict if ratios else "-",
         ratios,
+    )
+
+
+def _kept(limit: Limit, timings: Timings, words: Mapping[str, str]) -> Reached:
+    spent = {cell: timings[cell][0].wall / 1e3 for cell in limit.cells}
+    worst = max(spent.values())
+    missed = limit.at_most is not None and worst > limit.at_most
+    verdict = "missed" if missed else "aim" if worst <= limit.aim else "reached"
+    return Reached(
+        limit.work.format_map(words),
+        "-",
+        " / ".join(f"{value:.1f} ms" for value in spent.values()),
+        "-" if limit.at_most is None else f"{limit.at_most:g} ms at most",
+        f"{limit.aim:g} ms",
+        verdict,
+        spent,
     )
 
 

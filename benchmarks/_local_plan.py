@@ -4,8 +4,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
@@ -31,41 +31,65 @@ class Plan:
     def wants(self, kind: str, /) -> bool:
         return kind in self.kinds
 
-    def show(self, title: str, timings: list[Timing], /) -> None:
+    def show(
+        self, title: str, timings: list[Timing], /, *, writes: Mapping[str, str] | None = None
+    ) -> None:
         """Print one cell: microseconds per call, and how many times faster we are."""
         if not self.prints:
             return
         print(f"\n{title}\n  {'':26} {'wall us':>12} {'cpu us':>12} {'we are':>8}")
         for t in timings:
-            print(f"  {t.name:26} {t.wall:12.1f} {t.cpu:12.1f} {t.ratio:7.2f}x", flush=True)
+            how = (writes or {}).get(t.name, "")
+            print(f"  {t.name:26} {t.wall:12.1f} {t.cpu:12.1f} {t.ratio:7.2f}x  {how}", flush=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder to measure in: `disk`, or `memory` where there is a tmpfs."""
+    """A folder to measure in: on the machine's `disk`, on a `fresh` ext4, or in `memory`."""
 
     name: str
     folder: str
     file_system: str
-
-    @property
-    def is_disk(self) -> bool:
-        return self.name == "disk"
 
     def __str__(self) -> str:
         return self.file_system
 
 
 @contextmanager
-def places(folder: str | None, /) -> Iterator[tuple[Place, Place | None]]:
-    """A folder on a disk, and one in memory where this system has it; both removed at the end."""
-    with TemporaryDirectory(dir=folder, prefix="storeroom-bench-") as disk:
-        on_disk = Place("disk", disk, file_system(disk))
-        if file_system(MEMORY) != "tmpfs":
-            yield on_disk, None
-            return
-        with TemporaryDirectory(dir=MEMORY, prefix="storeroom-bench-") as memory:
-            yield on_disk, Place("memory", memory, "tmpfs")
+def places(folder: str | None, /) -> Iterator[list[Place]]:
+    """A folder on the disk, one on a fresh ext4 and one in memory where may be; removed at the end."""
+    with ExitStack() as stack:
+        disk = stack.enter_context(TemporaryDirectory(dir=folder, prefix="storeroom-bench-"))
+        found = [Place("disk", disk, file_system(disk))]
+        if file_system(MEMORY) == "tmpfs":
+            memory = stack.enter_context(TemporaryDirectory(dir=MEMORY, prefix="storeroom-bench-"))
+            fresh = stack.enter_context(_fresh(f"{memory}/image"))
+            if fresh is not None:
+                found.append(Place("fresh", fresh, "fresh ext4"))
+            found.append(Place("memory", memory, "tmpfs"))
+        yield found
+
+
+@contextmanager
+def _fresh(image: str) -> Iterator[str | None]:
+    """A new ext4 with its journal, in memory: where the state of the disk cannot show."""
+    with TemporaryDirectory(prefix="storeroom-bench-") as folder:
+        with open(image, "wb") as file:
+            file.truncate(4 << 30)
+        made = _done("mkfs.ext4", "-q", "-F", "-N", "400000", image)
+        mounted = made and _done("mount", "-o", "loop", image, folder)
+        try:
+            yield folder if mounted else None
+        finally:
+            if mounted:
+                _done("umount", folder)
+
+
+def _done(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def file_system(folder: str, /) -> str:
@@ -82,12 +106,12 @@ def file_system(folder: str, /) -> str:
     return kind
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, str]:
     """Where and when the figures were taken."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],
         "commit": _commit(),

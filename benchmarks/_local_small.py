@@ -8,7 +8,11 @@ from _harness import Lap, PathWork, Timing, in_flight, raced, timed
 from _local_contenders import DATA, Contender, contenders
 from _local_plan import Place, Plan
 
-VERBS = ("get", "exists", "metadata", "put none", "put file", "delete")
+VERBS = {
+    "disk": ("get", "exists", "metadata", "put none", "put file", "delete"),
+    "fresh": ("put none", "put file", "delete"),
+    "memory": ("get", "exists", "put none", "delete"),
+}
 FLIGHTS = (1, 16, 64)
 FILES = [f"files/{number:04}.bin" for number in range(256)]
 LAP_SECONDS = 0.03
@@ -22,8 +26,8 @@ async def small(plan: Plan, place: Place, /) -> dict[str, list[Timing]]:
         await _filled(rival)
     return {
         f"{verb} {place.name} {count}": await _cell(rivals, verb, count, plan, place)
-        for verb in VERBS
-        if plan.wants(verb.partition(" ")[0]) and (verb != "put file" or place.is_disk)
+        for verb in VERBS[place.name]
+        if plan.wants(verb.partition(" ")[0])
         for count in FLIGHTS
     }
 
@@ -36,7 +40,8 @@ async def _filled(rival: Contender) -> None:
     if "get" in verbs and (got := await verbs["get"](FILES[0])) != DATA:
         raise AssertionError(f"{rival.name} got {type(got).__name__}, not the file's bytes")
     if "exists" in verbs and (
-        await verbs["exists"](FILES[0]) is not True or await verbs["exists"]("files/no") is not False
+        await verbs["exists"](FILES[0]) is not True
+        or await verbs["exists"]("files/no") is not False
     ):
         raise AssertionError(f"{rival.name} does not know what exists")
     if "delete" in verbs:
@@ -59,7 +64,13 @@ async def _cell(
         if verb in rival.verbs:
             laps[rival.name] = await _lap(rival, verb, count)
     timings = await raced(laps, rounds=plan.rounds)
-    plan.show(f"{verb} 4 KiB, {place}, {count} in flight", timings)
+    name, _, durability = verb.partition(" ")
+    title = f"{name} 4 KiB, {place}, {count} in flight"
+    if not durability:
+        plan.show(title, timings)
+        return timings
+    writes = {rival.name: rival.writes for rival in rivals}
+    plan.show(f'{title}, durability "{durability}"', timings, writes=writes)
     return timings
 
 
@@ -94,4 +105,3 @@ def _make(root: str, paths: list[str]) -> None:
     for path in paths:
         with open(f"{root}/{path}", "wb", buffering=0) as file:
             file.write(DATA)
-

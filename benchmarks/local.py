@@ -10,9 +10,13 @@ import sys
 from dataclasses import asdict
 
 from _harness import Timing, save
+from _local_cold import cold
 from _local_contenders import versions
 from _local_goals import judged, table
+from _local_large import WRITES, large
+from _local_listing import listing
 from _local_plan import KINDS, Place, Plan, machine, places
+from _local_picture import DOCS, document, picture
 from _local_small import small
 
 
@@ -22,17 +26,19 @@ def main() -> None:
     plan = Plan(_kinds(options.only), prints=not options.json)
     if options.quick:
         plan = Plan(plan.kinds, 5, 3, 256, 20_000, 500, plan.prints)
-    with places(options.folder) as (disk, memory):
+    with places(options.folder) as found:
         words = {
-            "disk": disk.file_system,
-            "memory": "tmpfs",
+            **{place.name: place.file_system for place in found},
             "size": "1 GiB" if plan.mebibytes == 1024 else f"{plan.mebibytes} MiB",
             "entries": f"{plan.entries:,}",
         }
-        timings = asyncio.run(_measured(plan, disk, memory))
+        timings = asyncio.run(_measured(plan, found))
+        if plan.wants("cold"):
+            timings |= _cold(plan, found[0])
     rows = judged(timings, words)
+    where = machine()
     results = {
-        "machine": machine(),
+        "machine": where,
         "versions": versions(),
         "plan": asdict(plan),
         "places": words,
@@ -40,6 +46,11 @@ def main() -> None:
         "cells": {cell: [asdict(timing) for timing in found] for cell, found in timings.items()},
     }
     file = save("local", results)
+    if options.picture:
+        caption = _caption(where, words)
+        svg = picture(timings, WRITES, caption)
+        (DOCS / "performance.svg").write_text(svg, encoding="utf-8")
+        document(table(rows), caption)
     if options.json:
         print(json.dumps(results, indent=1))
         return
@@ -49,11 +60,40 @@ def main() -> None:
     print(f"all figures: {file}")
 
 
-async def _measured(plan: Plan, disk: Place, memory: Place | None) -> dict[str, list[Timing]]:
-    timings = await small(plan, disk)
-    if memory is not None:
-        timings |= await small(plan, memory)
+def _caption(where: dict[str, str], words: dict[str, str]) -> str:
+    return (
+        f"{where['date']}: {where['cores']} cores of {where['processor']}, {where['system']}, "
+        f"{words['disk']}, Python {where['python']}."
+    )
+
+
+async def _measured(plan: Plan, found: list[Place]) -> dict[str, list[Timing]]:
+    timings: dict[str, list[Timing]] = {}
+    for place in found:
+        timings |= await small(plan, place)
+    timings |= await large(plan, found[0])
+    if plan.wants("list"):
+        timings |= await listing(plan, found[1] if len(found) > 2 else found[0])
     return timings
+
+
+def _cold(plan: Plan, disk: Place) -> dict[str, list[Timing]]:
+    """The longest turns of the loop in the place of wall times, the 99.9th percentiles in that of CPU."""
+    stalls = cold(plan, disk)
+    if plan.prints:
+        print(f"\nturns of the loop while {plan.cold_files} files come from the disk itself, in ms")
+        for stall in stalls:
+            print(
+                f"  {stall.name:34} longest {stall.longest:7.2f}, 99.9 % {stall.usual:7.2f},"
+                f" {stall.per_file:6.0f} us a file"
+            )
+    cells: dict[str, list[Timing]] = {}
+    for stall in stalls:
+        name, size = stall.name.split(", ")
+        cells.setdefault(f"cold {size}", []).append(
+            Timing(name, stall.longest * 1e3, stall.usual * 1e3, 1.0)
+        )
+    return cells
 
 
 def _options() -> argparse.Namespace:
@@ -61,6 +101,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller files")
     parser.add_argument("--only", metavar="KIND,...", help=f"some of {', '.join(KINDS)}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
+    parser.add_argument("--picture", action="store_true", help="renew the figures in the docs")
     parser.add_argument("--folder", help="a folder on the disk to measure (else the temporary one)")
     return parser.parse_args()
 

@@ -42,6 +42,7 @@ NOT_BLOCKING = ("os.getcwd", "os.path.abspath", "os.path.samestat")
 
 # Synchronous by design, so they may touch a file where they are called: {file: (functions, reason)}.
 MAY_BLOCK: dict[str, tuple[set[str], str]] = {
+    "_local/nowait.py": ({"glance", "grab"}, "the kernel answers from memory or says EAGAIN"),
     "storeroom/config/sources.py": ({"look"}, "`disk(name)` reads the configuration, once"),
     "storeroom/contracts/registry.py": ({"_installed"}, "a name not ours: entry points are read"),
     "storeroom/manager/manager.py": ({"fake"}, "the testing kit may block"),

@@ -58,6 +58,7 @@ from storeroom.drivers._local import (
     clearing,
     duplicating,
     facts,
+    nowait,
     reading,
     writing,
 )
@@ -139,13 +140,22 @@ class LocalDriver(
     async def stat(self, path: str, /) -> Stat:
         path = _path(path)
         with translating(looked, "stat", path):
-            return await threads.run(facts.look_at, self._open(), path)
+            root = self._open()
+            at_once = nowait.glance(root, path)
+            if at_once is not None:
+                return at_once
+            return await threads.run(facts.look_at, root, path)
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
-        path, held = _path(path), Descriptor()
+        path = _path(path)
         with translating(looked, "read", path):
+            root = self._open()
+            at_once = nowait.grab(root, path, how)
+            if at_once is not None:
+                return Source(*at_once, chunk_size=how.chunk_size)
+            held = Descriptor()
             try:
-                opened = await threads.run(reading.open_range, held, self._open(), path, how)
+                opened = await threads.run(reading.open_range, held, root, path, how)
             except BaseException:
                 held.close()
                 raise

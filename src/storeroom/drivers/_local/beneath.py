@@ -17,6 +17,8 @@ from storeroom.drivers._local.directory import FOLDER, IS_WINDOWS, Directory
 
 _OPENAT2 = 437
 _BENEATH = 0x08 | 0x04 | 0x02  # beneath the root, no symbolic links, no magic links
+_IN_CACHE, _NO_MOUNTS = 0x20, 0x01
+_ON_DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"))
 _ANY_FOLDER = FOLDER & ~getattr(os, "O_NOFOLLOW", 0)  # with it a link is "no folder", not a link
 _TRIES = 100
 _MACHINES = ("x86_64", "aarch64")
@@ -40,13 +42,27 @@ class Tree(Protocol):
 
 
 class Beneath:
-    """By `openat2`: the kernel keeps every step beneath the root."""
+    """By `openat2`: the kernel keeps every step beneath the root.
+
+    `answers_at_once` says whether what is in memory can be had without waiting: not from a server.
+    """
 
     def __init__(self, root: Directory) -> None:
         self.root = root
+        self.answers_at_once = hasattr(os, "RWF_NOWAIT") and _file_system(root) in _ON_DISKS
 
     def open(self, path: str, flags: int) -> int:
         return _openat2(self.root.fd or 0, path, flags)
+
+    def open_cached(self, path: str) -> int:
+        """A descriptor that only names a file (`O_PATH`), without waiting: else `EAGAIN`, `EXDEV`."""
+        fd = _syscall_at_once(
+            _OPENAT2, self.root.fd or 0, os.fsencode(path), _CACHED, ctypes.sizeof(_How)
+        )
+        if fd < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return fd
 
     def directory(self, folder: str) -> Directory:
         return Directory(_openat2(self.root.fd or 0, folder or ".", _ANY_FOLDER))
@@ -142,6 +158,17 @@ def _openat2(root: int, path: str, flags: int) -> int:
     raise OSError(code, os.strerror(code))
 
 
+def _file_system(folder: Directory) -> str:
+    """What a folder is on, as the kernel lists its mounts."""
+    device = folder.identity()[0]
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            if line.split(maxsplit=3)[2] == wanted:
+                return line.partition(" - ")[2].split(maxsplit=1)[0]
+    return ""
+
+
 @cache
 def _has_openat2() -> bool:
     if sys.platform != "linux" or os.uname().machine not in _MACHINES or sys.maxsize < 1 << 32:
@@ -180,4 +207,15 @@ def _held(path: str) -> Directory:
 
 _syscall: Callable[..., int] = (
     ctypes.CDLL(None, use_errno=True).syscall if sys.platform == "linux" else len
+)
+# The same without letting go of the interpreter's lock, for what never waits.
+_syscall_at_once: Callable[..., int] = (
+    ctypes.PyDLL(None, use_errno=True).syscall if sys.platform == "linux" else len
+)
+_CACHED = ctypes.byref(
+    _How(
+        getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC if sys.platform == "linux" else 0,
+        0,
+        _BENEATH | _IN_CACHE | _NO_MOUNTS,
+    )
 )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from storeroom.contracts import mime
 from storeroom.contracts.errors import (
     AlreadyExists,
+    Corrupted,
     NotFound,
     PreconditionFailed,
     StorageError,
@@ -92,7 +93,7 @@ def extend(
     rules: Rules,
     path: str,
     how: WriteOptions,
-    pour: Callable[[int], None],
+    pour: Callable[[int], int],
     create: Callable[[WriteOptions], Stat],
 ) -> Stat:
     """Add to a file what `pour` writes into it, or `create` it."""
@@ -219,7 +220,7 @@ def _is_hard_link(found: os.stat_result, other: os.stat_result) -> bool:
 
 
 def _extended(
-    root: Root, rules: Rules, path: str, how: WriteOptions, pour: Callable[[int], None]
+    root: Root, rules: Rules, path: str, how: WriteOptions, pour: Callable[[int], int]
 ) -> Stat:
     folder, _, name = path.rpartition("/")
     with root.tree().directory(folder) as parent, locked(parent) as safe:
@@ -238,11 +239,13 @@ def _extended(
             os.close(fd)
 
 
-def _add(fd: int, rules: Rules, path: str, pour: Callable[[int], None]) -> None:
+def _add(fd: int, rules: Rules, path: str, pour: Callable[[int], int]) -> None:
     before = os.fstat(fd)
     check_target(before, path)
     try:
-        pour(fd)
+        count = pour(fd)
+        if os.fstat(fd).st_size < before.st_size + count:
+            raise Corrupted(f"{count} bytes were added and fewer arrived")
         if rules.syncs_files:
             sync(fd)
     except BaseException:
@@ -250,8 +253,8 @@ def _add(fd: int, rules: Rules, path: str, pour: Callable[[int], None]) -> None:
         raise
 
 
-def _pour(source: int, target: int) -> None:
+def _pour(source: int, target: int) -> int:
     done = 0
     while part := read_at(source, _BLOCK, done):
-        write_all(target, part)
-        done += len(part)
+        done += write_all(target, part)
+    return done

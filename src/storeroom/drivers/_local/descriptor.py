@@ -62,10 +62,12 @@ def read_at(fd: int, count: int, offset: int) -> bytes:
     return b"".join(parts)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> int:
+    """All of it, however little the system takes at once: how many bytes."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
+    return len(data)
 
 
 if hasattr(os, "pread"):

@@ -46,6 +46,19 @@ class Kept:
     content_language: str | None = None
     metadata: Mapping[str, str] | None = None
 
+    @staticmethod
+    def given(how: WriteOptions, path: str) -> "Kept":
+        """What a new file at the path is to keep."""
+        kind = how.content_type
+        return Kept(
+            None if kind is None or kind == mime.by_name(path) else kind,
+            how.cache_control,
+            how.content_disposition,
+            how.content_encoding,
+            how.content_language,
+            how.metadata,
+        )
+
     def changed_by(self, how: WriteOptions) -> "Kept":
         """With what `how` says in place of what was."""
         given = {name: getattr(how, name) for name in (*HEADERS, "metadata")}
@@ -58,13 +71,25 @@ class Kept:
         return replace(self, content_type=None)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to keep."""
+        return not (
+            self.content_type
+            or self.metadata
+            or self.cache_control
+            or self.content_disposition
+            or self.content_encoding
+            or self.content_language
+        )
+
+    @property
     def packed(self) -> bytes:
         """The attribute's content; nothing where there is nothing to keep."""
+        if self.is_empty:
+            return b""
         given: dict[str, Any] = {name: getattr(self, name) for name in HEADERS}
         given["metadata"] = dict(self.metadata or {})
         given = {name: value for name, value in given.items() if value}
-        if not given:
-            return b""
         text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "surrogatepass")
 
@@ -72,8 +97,8 @@ class Kept:
 NOTHING = Kept()
 
 
-def read_kept(fd: int) -> Kept:
-    """What is stored beside an open file; nothing where another program left nonsense."""
+def read_kept(fd: int | str) -> Kept:
+    """What is stored beside an open file, or one named in /proc/self/fd; nothing where another program left nonsense."""
     if not HAS_XATTRS:
         return NOTHING
     try:

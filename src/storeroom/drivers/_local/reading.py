@@ -7,7 +7,7 @@ from storeroom.contracts.errors import Corrupted, NotModified, PreconditionFaile
 from storeroom.contracts.values import ReadOptions, Stat
 from storeroom.drivers._local.descriptor import Descriptor
 from storeroom.drivers._local.directory import READ
-from storeroom.drivers._local.facts import etag_of, facts, regular
+from storeroom.drivers._local.facts import etag_of, facts, look_first, regular
 from storeroom.drivers._local.kept import read_kept
 from storeroom.drivers._local.root import Root
 
@@ -30,12 +30,13 @@ class Opened:
 
 def open_range(held: Descriptor, root: Root, path: str, how: ReadOptions) -> Opened:
     """Open, look, and read what fits into one block; `held` is closed unless there is more."""
-    fd = root.tree().open(path, READ)
+    tree = root.tree()
+    look_first(tree, path)
+    fd = tree.open(path, READ)
     held.hold(fd)
     found = regular(fd)
-    _check(found, how)
-    start = min(how.start, found.st_size)
-    stop = found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
+    check_conditions(found, how)
+    start, stop = span(found, how)
     size = stop - start
     count = size if size <= BLOCK else min(size, block_for(how))
     first = held.read_at(count, start)
@@ -52,7 +53,13 @@ def block_for(how: ReadOptions) -> int:
     return BLOCK if how.chunk_size is None else max(1, BLOCK // how.chunk_size) * how.chunk_size
 
 
-def _check(found: os.stat_result, how: ReadOptions) -> None:
+def span(found: os.stat_result, how: ReadOptions) -> tuple[int, int]:
+    """Where the wanted range begins and ends in a file of this size."""
+    start = min(how.start, found.st_size)
+    return start, found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
+
+
+def check_conditions(found: os.stat_result, how: ReadOptions) -> None:
     if how.if_match is not None and how.if_match != etag_of(found):
         raise PreconditionFailed("the file is not the one that if_match names")
     if how.if_none_match is not None and how.if_none_match == etag_of(found):

@@ -5,7 +5,6 @@ import errno
 import os
 import secrets
 import time
-from dataclasses import replace
 
 from storeroom.contracts import threads
 from storeroom.contracts.errors import (
@@ -21,7 +20,7 @@ from storeroom.drivers._local.copying import copy_bytes
 from storeroom.drivers._local.descriptor import write_all
 from storeroom.drivers._local.directory import FLAGS, IS_WINDOWS, Directory, sync
 from storeroom.drivers._local.facts import check_match, check_target, facts
-from storeroom.drivers._local.kept import HAS_XATTRS, NOTHING, Kept, write_kept
+from storeroom.drivers._local.kept import HAS_XATTRS, Kept, write_kept
 from storeroom.drivers._local.locks import acquire, locked
 from storeroom.drivers._local.root import Root
 from storeroom.drivers._local.rules import Rules
@@ -49,7 +48,7 @@ class Writing:
         how: WriteOptions,
         *,
         size: int | None = None,
-        kept: Kept = NOTHING,
+        kept: Kept | None = None,
         mode: int | None = None,
     ) -> None:
         self.fd = -1
@@ -63,7 +62,7 @@ class Writing:
         self._path = path
         self._how = how
         self._size = size
-        self._kept = kept.changed_by(how).under(path)
+        self._kept = Kept.given(how, path) if kept is None else kept.changed_by(how).under(path)
         self._mode = rules.file_mode(how.visibility) if mode is None else mode
         self._folder, _, self._name = path.rpartition("/")
 
@@ -142,11 +141,11 @@ class Writing:
         check_match(found, self._how.if_match, self._path, safe=True)
 
     def _keep(self) -> None:
-        if self._kept.packed:
+        if not self._kept.is_empty:
             must = self._how.metadata is not None and not self._how.carried
             self._kept = write_kept(self.fd, self._kept, must=must)
         elif self._kept.metadata is None and HAS_XATTRS:
-            self._kept = replace(self._kept, metadata={})
+            self._kept = Kept(metadata={})
 
     def _reserve(self, size: int) -> None:
         if not hasattr(os, "posix_fallocate"):

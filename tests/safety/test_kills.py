@@ -1,0 +1,26 @@
+"""Killed at any moment, a process leaves old files or new ones, and nothing that is not swept."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.safety.children import report
+from tests.safety.conftest import Counted
+from tests.safety.killer import WORK
+
+IN_PLACE = ("append_more", "append_in_parts")
+"""A kill in the middle of a long append leaves the part that was written: the documented window."""
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.rounds(15, 250)
+def test_killed_at_random_the_file_is_old_or_new(
+    kind: str, root: Path, work: str, rounds: int, counted: Counted
+) -> None:
+    told = report("killer", kind, root, work, rounds)
+    wrong = told.pop("rounds")
+    counted(**told)
+    assert wrong == []
+    assert told["unswept"] == 0
+    assert told["kills"] == rounds
+    assert not told["part"] or work in IN_PLACE
