@@ -13,7 +13,7 @@ __all__ = ["Source"]
 class Source:
     """One file being read: `stat`, async iteration, `read`, `lines`; released however it ends.
 
-    `chunks` is all of the bytes, or an iterator over them (its `aclose`, where it has one, is awaited
+    `stat` may be a function that gives it when it is asked for. `chunks` is all of the bytes, or an iterator over them (its `aclose`, where it has one, is awaited
     at the end). `size` is how many bytes will come, None where unknown: fewer or more is `Corrupted`.
     `release` is called exactly once, also on garbage collection, and must not block. With
     `chunk_size` every chunk has that many bytes, but for the last.
@@ -27,15 +27,15 @@ class Source:
         "_done",
         "_held",
         "_release",
+        "_stat",
         "chunk_size",
         "disk",
         "size",
-        "stat",
     )
 
     def __init__(
         self,
-        stat: Stat,
+        stat: Stat | Callable[[], Stat],
         chunks: bytes | AsyncIterator[bytes],
         /,
         *,
@@ -43,7 +43,7 @@ class Source:
         release: Callable[[], object] | None = None,
         chunk_size: int | None = None,
     ) -> None:
-        self.stat = stat
+        self._stat = stat
         self.size = len(chunks) if isinstance(chunks, bytes) else size
         self.chunk_size = chunk_size
         self.disk: str | None = None
@@ -53,6 +53,18 @@ class Source:
         self._release = release
         self._done = len(self._held)
         self._closed = False
+
+    @property
+    def stat(self) -> Stat:
+        """The facts of the file, as of its opening."""
+        if not isinstance(self._stat, Stat):
+            self._stat = self._stat()
+        return self._stat
+
+    def at(self, path: str, /) -> Self:
+        """This source, whose facts from now on name another path."""
+        self._stat = self.stat.at(path)
+        return self
 
     def __aiter__(self) -> Self:
         return self
@@ -94,7 +106,7 @@ class Source:
         if self._chunks is None:
             return self
         size = None if self.size is None else self.size - self._done
-        return Source(self.stat, wrap(self), size=size, chunk_size=self.chunk_size)
+        return Source(self._stat, wrap(self), size=size, chunk_size=self.chunk_size)
 
     async def aclose(self) -> None:
         """Release the file or connection; reading on raises `Closed`."""

@@ -78,10 +78,7 @@ class Scope:
 
     def source(self, source: Source, path: str, /) -> Source:
         """The bytes, whose facts and failures have the path in here."""
-        stat = replace(source.stat, path=path)
-        scoped = source.through(lambda chunks: _Chunks(self, path, chunks))
-        scoped.stat = stat
-        return scoped
+        return source.through(lambda chunks: _Chunks(self, path, chunks)).at(path)
 
     def told(
         self, path: str | None, /, *, body: Body | None = None

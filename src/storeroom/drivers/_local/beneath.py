@@ -56,9 +56,7 @@ class Beneath:
 
     def open_cached(self, path: str) -> int:
         """A descriptor that only names a file (`O_PATH`), without waiting: else `EAGAIN`, `EXDEV`."""
-        fd = _syscall_at_once(
-            _OPENAT2, self.root.fd or 0, os.fsencode(path), _CACHED, ctypes.sizeof(_How)
-        )
+        fd = _syscall_at_once(_OPENAT2, self.root.fd or 0, path.encode(), _CACHED, _HOW_SIZE)
         if fd < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
@@ -130,10 +128,14 @@ def _entered(parent: Directory, name: str, mode: int, *, sync: bool) -> Director
     except FileExistsError:
         return parent.child(name)
     child = parent.child(name)
-    child.chmod(mode)
-    if sync:
-        child.sync()
-        parent.sync()
+    try:
+        child.chmod(mode)
+        if sync:
+            child.sync()
+            parent.sync()
+    except BaseException:
+        child.close()
+        raise
     return child
 
 
@@ -212,6 +214,7 @@ _syscall: Callable[..., int] = (
 _syscall_at_once: Callable[..., int] = (
     ctypes.PyDLL(None, use_errno=True).syscall if sys.platform == "linux" else len
 )
+_HOW_SIZE = ctypes.sizeof(_How)
 _CACHED = ctypes.byref(
     _How(
         getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC if sys.platform == "linux" else 0,

@@ -128,6 +128,7 @@ def extend_by(root: Root, rules: Rules, path: str, how: WriteOptions, data: byte
 def extend_from(root: Root, rules: Rules, path: str, how: WriteOptions, spool: Writing) -> Stat:
     """Add what a temporary file holds; where there is nothing to add to, it becomes the file."""
     try:
+        spool.check()
         return extend(root, rules, path, how, lambda fd: _pour(spool.fd, fd), spool.finish_as)
     finally:
         spool.abandon()

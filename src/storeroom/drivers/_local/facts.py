@@ -18,6 +18,18 @@ from storeroom.drivers._local.root import Root
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def bare_facts(path: str, found: os.stat_result) -> Stat:
+    """The `Stat` of a file with nothing kept beside it, on a file system that could."""
+    return Stat(
+        path,
+        found.st_size,
+        _modified(found),
+        etag_of(found),
+        mime.by_name(path),
+        metadata={},
+    )
+
+
 def facts(path: str, found: os.stat_result, kept: Kept) -> Stat:
     """The `Stat` of a file just opened or stored."""
     return Stat(

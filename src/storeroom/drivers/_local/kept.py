@@ -97,6 +97,11 @@ class Kept:
 NOTHING = Kept()
 
 
+def has_kept(fd: int | str) -> bool:
+    """Whether anything is stored there; asking costs less than an error."""
+    return HAS_XATTRS and _NAME in os.listxattr(fd)
+
+
 def read_kept(fd: int | str) -> Kept:
     """What is stored beside an open file, or one named in /proc/self/fd; nothing where another program left nonsense."""
     if not HAS_XATTRS:

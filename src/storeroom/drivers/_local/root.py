@@ -33,10 +33,10 @@ class Root:
         self._tree = None if self._forgotten else tree
         return tree
 
+    @property
     def current(self) -> Tree | None:
-        """The tree if it is open already, without waiting for anything."""
-        tree = self._tree
-        return tree if tree is not None and tree.root.is_linked() else None
+        """The tree if it is open already; it may have been deleted meanwhile."""
+        return self._tree
 
     def forget(self) -> None:
         """Let go of it; what is under way still ends as it would have."""

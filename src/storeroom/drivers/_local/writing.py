@@ -62,6 +62,7 @@ class Writing:
         self._path = path
         self._how = how
         self._size = size
+        self._is_large = size is not None and size > BLOCK
         self._kept = Kept.given(how, path) if kept is None else kept.changed_by(how).under(path)
         self._mode = rules.file_mode(how.visibility) if mode is None else mode
         self._folder, _, self._name = path.rpartition("/")
@@ -81,7 +82,7 @@ class Writing:
         if not at_once:
             acquire(self.fd)
         self._keep()
-        if self._size is not None and self._size > BLOCK:
+        if self._size is not None and self._is_large:
             self._reserve(self._size)
         return self
 
@@ -94,14 +95,22 @@ class Writing:
         copy_bytes(source, self.fd, length)
         self._length += length
 
+    def check(self) -> os.stat_result:
+        """The facts of the temporary file, if all that was added to it has arrived."""
+        found = os.fstat(self.fd)
+        arrived = found.st_size
+        if self._is_large and arrived == self._length:  # the reserved size says nothing
+            arrived = os.lseek(self.fd, 0, os.SEEK_CUR)
+        if arrived != self._length:
+            raise Corrupted(f"{self._length} bytes were written and {arrived} arrived")
+        return found
+
     def finish(self) -> Stat:
         """Put the file in its place, whole; from here on it is the new one, or still the old."""
         if not IS_WINDOWS:
             now = time.time_ns()
             os.utime(self.fd, ns=(now, now))
-        found = os.fstat(self.fd)
-        if found.st_size != self._length:
-            raise Corrupted(f"{self._length} bytes were written and {found.st_size} arrived")
+        found = self.check()
         if _HAS_MODES and found.st_mode & 0o7777 != self._mode:
             os.fchmod(self.fd, self._mode)  # the umask had its way
         if self._rules.syncs_files:
@@ -169,7 +178,14 @@ class Writing:
         self.abandon()
 
     def _place(self, home: Directory, parent: Directory) -> None:
-        place(home, self._temporary, parent, self._path, self._how)
+        place(
+            home,
+            self._temporary,
+            parent,
+            self._path,
+            self._how,
+            quick=not self._rules.syncs_files,
+        )
         self._temporary = ""
         if self._rules.syncs_folders:
             parent.sync()
@@ -189,11 +205,19 @@ def _remove(fd: int, home: Directory | None, name: str) -> None:
                 home.unlink(name)
 
 
-def place(home: Directory, name: str, parent: Directory, path: str, how: WriteOptions) -> None:
-    """Rename a file to its path, under the conditions."""
+def place(
+    home: Directory,
+    name: str,
+    parent: Directory,
+    path: str,
+    how: WriteOptions,
+    *,
+    quick: bool = False,
+) -> None:
+    """Rename a file to its path, under the conditions; `quick` where it need not be durable."""
     if how.overwrite or how.if_match is not None:
         with locked(parent, shared=how.if_match is None) as safe:
-            place_locked(home, name, parent, path, how, safe=safe)
+            place_locked(home, name, parent, path, how, safe=safe, quick=quick)
         return
     try:
         _place_new(home, name, parent, path)
@@ -205,7 +229,14 @@ def place(home: Directory, name: str, parent: Directory, path: str, how: WriteOp
 
 
 def place_locked(
-    home: Directory, name: str, parent: Directory, path: str, how: WriteOptions, *, safe: bool
+    home: Directory,
+    name: str,
+    parent: Directory,
+    path: str,
+    how: WriteOptions,
+    *,
+    safe: bool,
+    quick: bool = False,
 ) -> None:
     """The same while the folders' locks are held, if there are any: `safe` says so."""
     target = path.rpartition("/")[2]
@@ -214,6 +245,9 @@ def place_locked(
     if found is not None and not how.overwrite:
         raise AlreadyExists("a file is here already", path=path)
     check_match(found, how.if_match, path, safe=safe)
+    if how.overwrite and quick and found is not None:
+        home.replace(name, parent, target)
+        return
     if how.overwrite:
         home.rename(name, parent, target)
         return
