@@ -1,5 +1,7 @@
 """The checks, each in an environment of its own; continuous integration runs the same sessions."""
 
+import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -41,6 +43,16 @@ def bare(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     session.install("--editable", ".[dev,docs]")
     session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
+def safety(session: nox.Session) -> None:
+    """The long forms: kills, power cuts, attackers. `SAFETY_SCALE=0.1` runs a tenth of them."""
+    if shutil.which("strace") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "strace", external=True)
+    session.install("--editable", ".[dev]")
+    session.run("pytest", "tests/safety", "-m", "long", *session.posargs)
 
 
 @nox.session

@@ -19,31 +19,42 @@ SIZES = {"4 KiB": 4 << 10, "256 KiB": 256 << 10}
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """The loop's longest and 99.9th percentile turn in ms, and what one file took, in us."""
+    """The loop's longest turn in ms, without and with waits for a processor; us per file."""
 
     name: str
+    size: str
     longest: float
-    usual: float
+    with_waits: float
     per_file: float
 
 
 class Watched(selectors.DefaultSelector):
-    """A selector that knows how long the loop was away between two waits."""
+    """A selector that knows how long the loop was away between two waits.
+
+    Next to each turn stands how much of it the thread was ready and other programs had the
+    processor, as Linux counts it: https://docs.kernel.org/scheduler/sched-stats.html
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.turns: list[float] = []
-        self._back = time.perf_counter()
+        self.turns: list[tuple[float, float]] = []
+        self._back = self._now()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.turns.append(time.perf_counter() - self._back)
+        now, waited = self._now()
+        self.turns.append((now - self._back[0], waited - self._back[1]))
         found = super().select(timeout)
-        self._back = time.perf_counter()
+        self._back = self._now()
         return found
+
+    def _now(self) -> tuple[float, float]:
+        with open("/proc/thread-self/schedstat", "rb", buffering=0) as file:
+            waited = int(file.read().split()[1]) / 1e9
+        return time.perf_counter(), waited
 
 
 def cold(plan: Plan, place: Place, /) -> list[Stall]:
-    """The stalls of cold gets, ours and of a plain read on the loop; empty where it may not be."""
+    """The stalls of cold gets, ours and of a plain read on the loop, and of warm ones; empty where it may not be."""
     if not os.access(DROP, os.W_OK):
         return []
     root = os.path.join(place.folder, "cold")
@@ -53,7 +64,12 @@ def cold(plan: Plan, place: Place, /) -> list[Stall]:
             with open(f"{root}/{size}/{number}", "wb") as file:
                 file.write(os.urandom(length))
     return [
-        _watched(name, size, plan, root, make) for size in SIZES for name, make in GETTERS.items()
+        *(
+            _watched(name, size, plan, root, make)
+            for size in SIZES
+            for name, make in GETTERS.items()
+        ),
+        *(_watched("storeroom, warm", size, plan, root, _ours, is_cold=False) for size in SIZES),
     ]
 
 
@@ -78,6 +94,8 @@ def _watched(
     plan: Plan,
     root: str,
     make: Callable[[str], Callable[[str], Awaitable[object]]],
+    *,
+    is_cold: bool = True,
 ) -> Stall:
     """One file after the other, in an order that no read-ahead helps, each get a turn of its own."""
     selector = Watched()
@@ -91,17 +109,18 @@ def _watched(
 
         runner.run(in_flight(turn, paths[:16], 4))
         os.sync()
-        with open(DROP, "w", encoding="ascii") as drop:
-            drop.write("3")
+        if is_cold:
+            with open(DROP, "w", encoding="ascii") as drop:
+                drop.write("3")
         runner.run(asyncio.sleep(0.1))
         selector.turns.clear()
         begin = time.perf_counter()
         runner.run(in_flight(turn, paths, 4))
         spent = time.perf_counter() - begin
-    turns = sorted(selector.turns)
     return Stall(
-        f"{name}, {size}",
-        turns[-1] * 1e3,
-        turns[int(len(turns) * 0.999)] * 1e3,
+        name,
+        size,
+        max(wall - waited for wall, waited in selector.turns) * 1e3,
+        max(wall for wall, _ in selector.turns) * 1e3,
         spent / len(paths) * 1e6,
     )

@@ -20,6 +20,8 @@ SIZE = 4096
 DATA = os.urandom(SIZE)
 PACKAGES = ("aiofiles", "obstore", "opendal", "fsspec", "litestar-storages")
 
+BLOCKING = {"litestar-storages": ("exists", "metadata", "delete")}
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -213,7 +215,7 @@ def fsspec(root: str) -> Contender:
 
 
 def litestar_storages(root: str) -> Contender:
-    """aiofiles for the bytes; its looks, modes and deletes block the loop."""
+    """aiofiles for the bytes; its looks, modes and deletes block the loop (`BLOCKING`)."""
     from litestar_storages.backends.filesystem import FileSystemConfig, FileSystemStorage
 
     storage = FileSystemStorage(FileSystemConfig(Path(root)))

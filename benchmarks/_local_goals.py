@@ -183,7 +183,7 @@ def _kept(limit: Limit, timings: Timings, words: Mapping[str, str]) -> Reached:
     spent = {cell: timings[cell][0].wall / 1e3 for cell in limit.cells}
     worst = max(spent.values())
     missed = limit.at_most is not None and worst > limit.at_most
-    verdict = "missed" if missed else "aim" if worst <= limit.aim else "reached"
+    verdict = "missed" if missed else "aim" if worst <= limit.aim else "over aim"
     return Reached(
         limit.work.format_map(words),
         "-",

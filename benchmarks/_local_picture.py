@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from _harness import Timing
+from _local_contenders import BLOCKING
 
 DOCS = Path(__file__).parents[1] / "docs" / "concepts"
 REGION = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- measured to here -->)", re.DOTALL)
@@ -44,14 +45,16 @@ def picture(cells: Mapping[str, list[Timing]], writes: Mapping[str, str], captio
     for panel in PANELS:
         if timings := cells.get(panel.cell):
             column = tops.index(min(tops))
-            noted = writes if panel.cell.startswith("put") else {}
+            noted = writes if panel.cell.startswith("put") else _blocking(panel.cell)
             drawn.append(_panel(panel, timings, noted, column * width + 12, tops[column]))
             tops[column] += 30 + len(timings) * (BAR + GAP) + 18
     height = max(tops) + 4
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'font-family="system-ui, sans-serif" font-size="12" role="img">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+                f'font-family="system-ui, sans-serif" font-size="12" role="img">'
+            ),
             f"<title>{escape(caption)}</title>",
             f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff"/>',
             f'<text x="12" y="24" fill="#555">Longer is faster. {escape(caption)}</text>',
@@ -79,13 +82,22 @@ def _panel(
         length = max(1, round(room * ranked[0].wall / timing.wall))
         x = left + NAMES
         lines += (
-            f'<text x="{x - 6}" y="{y + 13}" text-anchor="end" {_weight(timing)}>'
-            f"{escape(_named(timing, writes))}</text>",
-            f'<rect x="{x}" y="{y}" width="{length}" height="{BAR}" rx="2" fill="{_fill(timing)}"/>',
-            f'<text x="{x + length + 5}" y="{y + 13}" fill="#555">'
-            f"{1e6 / timing.wall:,.0f} {panel.unit}</text>",
+            (
+                f'<text x="{x - 6}" y="{y + 13}" text-anchor="end" {_weight(timing)}>'
+                f"{escape(_named(timing, writes))}</text>"
+            ),
+            f'<rect x="{x}" y="{y}" width="{length}" height="{BAR}" rx="2" fill="{_fill(timing, writes)}"/>',
+            (
+                f'<text x="{x + length + 5}" y="{y + 13}" fill="#555">'
+                f"{1e6 / timing.wall:,.0f} {panel.unit}</text>"
+            ),
         )
     return "\n".join(lines)
+
+
+def _blocking(cell: str) -> dict[str, str]:
+    verb = cell.partition(" ")[0]
+    return {name: "blocks" for name, verbs in BLOCKING.items() if verb in verbs}
 
 
 def _named(timing: Timing, writes: Mapping[str, str]) -> str:
@@ -97,7 +109,7 @@ def _weight(timing: Timing) -> str:
     return 'font-weight="600"' if timing.name.startswith("storeroom") else ""
 
 
-def _fill(timing: Timing) -> str:
-    if timing.name in LIMITS:
+def _fill(timing: Timing, writes: Mapping[str, str]) -> str:
+    if timing.name in LIMITS or writes.get(timing.name) == "blocks":
         return LIMIT
     return OURS if timing.name.startswith("storeroom") else OTHER

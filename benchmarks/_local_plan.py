@@ -32,15 +32,15 @@ class Plan:
         return kind in self.kinds
 
     def show(
-        self, title: str, timings: list[Timing], /, *, writes: Mapping[str, str] | None = None
+        self, title: str, timings: list[Timing], /, *, notes: Mapping[str, str] | None = None
     ) -> None:
         """Print one cell: microseconds per call, and how many times faster we are."""
         if not self.prints:
             return
         print(f"\n{title}\n  {'':26} {'wall us':>12} {'cpu us':>12} {'we are':>8}")
         for t in timings:
-            how = (writes or {}).get(t.name, "")
-            print(f"  {t.name:26} {t.wall:12.1f} {t.cpu:12.1f} {t.ratio:7.2f}x  {how}", flush=True)
+            note = (notes or {}).get(t.name, "")
+            print(f"  {t.name:26} {t.wall:12.1f} {t.cpu:12.1f} {t.ratio:7.2f}x  {note}", flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _fresh(image: str) -> Iterator[str | None]:
             yield folder if mounted else None
         finally:
             if mounted:
-                _done("umount", folder)
+                _done("umount", "--lazy", folder)  # a dropped driver may still hold its root
 
 
 def _done(*command: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from _harness import Lap, PathWork, Timing, in_flight, raced, timed
-from _local_contenders import DATA, Contender, contenders
+from _local_contenders import BLOCKING, DATA, Contender, contenders
 from _local_plan import Place, Plan
 
 VERBS = {
@@ -21,13 +21,15 @@ LAP_CALLS = (64, 2048)
 
 async def small(plan: Plan, place: Place, /) -> dict[str, list[Timing]]:
     """The timings of every verb that is asked for, by `verb place in-flight`."""
+    verbs = [verb for verb in VERBS[place.name] if plan.wants(verb.partition(" ")[0])]
+    if not verbs:
+        return {}
     rivals = contenders(os.path.join(place.folder, "small"))
     for rival in rivals:
         await _filled(rival)
     return {
         f"{verb} {place.name} {count}": await _cell(rivals, verb, count, plan, place)
-        for verb in VERBS[place.name]
-        if plan.wants(verb.partition(" ")[0])
+        for verb in verbs
         for count in FLIGHTS
     }
 
@@ -67,10 +69,11 @@ async def _cell(
     name, _, durability = verb.partition(" ")
     title = f"{name} 4 KiB, {place}, {count} in flight"
     if not durability:
-        plan.show(title, timings)
+        blocking = {who: "blocks the loop" for who, verbs in BLOCKING.items() if verb in verbs}
+        plan.show(title, timings, notes=blocking)
         return timings
     writes = {rival.name: rival.writes for rival in rivals}
-    plan.show(f'{title}, durability "{durability}"', timings, writes=writes)
+    plan.show(f'{title}, durability "{durability}"', timings, notes=writes)
     return timings
 
 

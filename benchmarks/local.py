@@ -15,14 +15,16 @@ from _local_contenders import versions
 from _local_goals import judged, table
 from _local_large import WRITES, large
 from _local_listing import listing
-from _local_plan import KINDS, Place, Plan, machine, places
 from _local_picture import DOCS, document, picture
+from _local_plan import KINDS, Place, Plan, machine, places
 from _local_small import small
 
 
 def main() -> None:
     """Measure what is asked for, print the table and keep the figures."""
     options = _options()
+    if options.picture and (options.quick or options.only):
+        sys.exit("--picture is of a whole run: leave out --quick and --only")
     plan = Plan(_kinds(options.only), prints=not options.json)
     if options.quick:
         plan = Plan(plan.kinds, 5, 3, 256, 20_000, 500, plan.prints)
@@ -45,7 +47,7 @@ def main() -> None:
         "rows": [asdict(row) for row in rows],
         "cells": {cell: [asdict(timing) for timing in found] for cell, found in timings.items()},
     }
-    file = save("local", results)
+    file = save("local_part" if options.quick or options.only else "local", results)
     if options.picture:
         caption = _caption(where, words)
         svg = picture(timings, WRITES, caption)
@@ -78,20 +80,24 @@ async def _measured(plan: Plan, found: list[Place]) -> dict[str, list[Timing]]:
 
 
 def _cold(plan: Plan, disk: Place) -> dict[str, list[Timing]]:
-    """The longest turns of the loop in the place of wall times, the 99.9th percentiles in that of CPU."""
+    """The loop's longest turns in the place of wall times."""
     stalls = cold(plan, disk)
     if plan.prints:
-        print(f"\nturns of the loop while {plan.cold_files} files come from the disk itself, in ms")
-        for stall in stalls:
-            print(
-                f"  {stall.name:34} longest {stall.longest:7.2f}, 99.9 % {stall.usual:7.2f},"
-                f" {stall.per_file:6.0f} us a file"
-            )
+        print(
+            f"\nlongest turn of the loop, in ms, while {plan.cold_files} files come from the disk"
+        )
+        print(
+            f"  {'':26} {'':8} {'longest':>9} {'with waits for a processor':>28} {'us a file':>10}"
+        )
+    for stall in stalls if plan.prints else ():
+        print(
+            f"  {stall.name:26} {stall.size:8} {stall.longest:9.2f} {stall.with_waits:28.2f}"
+            f" {stall.per_file:10.0f}"
+        )
     cells: dict[str, list[Timing]] = {}
     for stall in stalls:
-        name, size = stall.name.split(", ")
-        cells.setdefault(f"cold {size}", []).append(
-            Timing(name, stall.longest * 1e3, stall.usual * 1e3, 1.0)
+        cells.setdefault(f"cold {stall.size}", []).append(
+            Timing(stall.name, stall.longest * 1e3, 0, 1)
         )
     return cells
 

@@ -1,9 +1,11 @@
 """Programs of this folder, run in processes of their own."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,3 +50,16 @@ def report(name: str, *arguments: object) -> dict[str, Any]:
     """Run a program to its end: what it says."""
     with running(name, *arguments) as child:
         return ended(child)
+
+
+def forked(run: Callable[[], object]) -> int:
+    """A child of a process without threads, which ends when it has run."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        run()
+    except BaseException:  # noqa: BLE001 - nothing may go on as the parent would
+        traceback.print_exc()
+    finally:
+        os._exit(0)

@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -23,9 +22,11 @@ from typing import ClassVar, Literal
 from storeroom.contracts.body import Body
 from storeroom.drivers._local.rules import Durability
 from storeroom.drivers.local import LocalDriver
+from tests.safety.children import forked
 from tests.safety.disks import KINDS
 
 DURABILITIES: tuple[Durability, ...] = ("none", "none", "file", "full")
+NAMES = ("b.txt", "c.txt", "a.txt")
 Found = Literal["old", "new", "part", "wrong"]
 
 
@@ -45,14 +46,14 @@ class Work:
     size: ClassVar[int] = 100_000
 
     def prepare(self, root: Path) -> None:
-        (root / "a").write_bytes(self.version(-1))
+        (root / "a.txt").write_bytes(self.version(-1))
 
     async def step(self, disk: LocalDriver, number: int) -> None:
         raise NotImplementedError
 
     def found(self, root: Path, done: int) -> Found:
         """What is there after so many steps that were told of."""
-        there = (root / "a").read_bytes()
+        there = (root / "a.txt").read_bytes()
         if there == self.version(done - 1):
             return "old"
         return "new" if there == self.version(done) else "wrong"
@@ -68,13 +69,13 @@ class Put(Work):
         return None
 
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.put(f"{number}/a", self.version(number))
+        await disk.put(f"{number}/a.txt", self.version(number))
 
     def found(self, root: Path, done: int) -> Found:
         for number in range(done):
-            if (root / f"{number}/a").read_bytes() != self.version(number):
+            if (root / f"{number}/a.txt").read_bytes() != self.version(number):
                 return "wrong"
-        last = root / f"{done}/a"
+        last = root / f"{done}/a.txt"
         if not last.exists():
             return "old"
         return "new" if last.read_bytes() == self.version(done) else "wrong"
@@ -82,14 +83,14 @@ class Put(Work):
 
 class Overwrite(Work):
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.put("a", self.version(number))
+        await disk.put("a.txt", self.version(number))
 
 
 class OverwriteInParts(Work):
     size = 3 << 20
 
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.put("a", parts(self.version(number)))
+        await disk.put("a.txt", parts(self.version(number)))
 
 
 class Copy(Work):
@@ -99,16 +100,16 @@ class Copy(Work):
 
     def prepare(self, root: Path) -> None:
         for number in (-1, 0, 1):
-            (root / "bca"[number]).write_bytes(self.version(number))
+            (root / NAMES[number]).write_bytes(self.version(number))
 
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.copy("bc"[number % 2], "a")
+        await disk.copy(NAMES[number % 2], NAMES[-1])
 
     def version(self, number: int) -> bytes:
         return content(-1 if number < 0 else number % 2, self.size)
 
     def found(self, root: Path, done: int) -> Found:
-        if any((root / "bc"[n]).read_bytes() != self.version(n) for n in (0, 1)):
+        if any((root / NAMES[n]).read_bytes() != self.version(n) for n in (0, 1)):
             return "wrong"
         return super().found(root, done)
 
@@ -118,10 +119,10 @@ class Move(Work):
 
     def prepare(self, root: Path) -> None:
         (root / "0").mkdir()
-        (root / "0/a.bin").write_bytes(self.version(0))
+        (root / "0/a.txt").write_bytes(self.version(0))
 
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.move(f"{number}/a.bin", f"{number + 1}/a.bin")
+        await disk.move(f"{number}/a.txt", f"{number + 1}/a.txt")
 
     def found(self, root: Path, done: int) -> Found:
         there = [path for path in root.rglob("*") if path.is_file()]
@@ -140,16 +141,16 @@ class MoveOver(Work):
     def prepare(self, root: Path) -> None:
         super().prepare(root)
         for number in range(self.sources):
-            (root / f"from{number}").write_bytes(self.version(number))
+            (root / f"{number}.txt").write_bytes(self.version(number))
 
     async def step(self, disk: LocalDriver, number: int) -> None:
         if number < self.sources:
-            await disk.move(f"from{number}", "a")
+            await disk.move(f"{number}.txt", "a.txt")
 
     def found(self, root: Path, done: int) -> Found:
         done = min(done, self.sources)
         there = super().found(root, done)
-        is_left = (root / f"from{done}").exists() or done == self.sources
+        is_left = (root / f"{done}.txt").exists() or done == self.sources
         return there if (there == "old") is is_left or done == self.sources else "wrong"
 
 
@@ -159,13 +160,13 @@ class Append(Work):
     size = 4000
 
     def prepare(self, root: Path) -> None:
-        (root / "a").write_bytes(b"")
+        (root / "a.txt").write_bytes(b"")
 
     async def step(self, disk: LocalDriver, number: int) -> None:
-        await disk.append("a", self.version(number))
+        await disk.append("a.txt", self.version(number))
 
     def found(self, root: Path, done: int) -> Found:
-        there = (root / "a").read_bytes()
+        there = (root / "a.txt").read_bytes()
         whole = b"".join(map(self.version, range(done)))
         added, last = there[len(whole) :], self.version(done)
         if not there.startswith(whole) or not last.startswith(added):
@@ -184,7 +185,7 @@ class AppendInParts(Append):
 
     async def step(self, disk: LocalDriver, number: int) -> None:
         data = self.version(number)
-        await disk.extend("a", Body(lambda: parts(data)))
+        await disk.extend("a.txt", Body(lambda: parts(data)))
 
 
 WORK: dict[str, Callable[[], Work]] = {
@@ -211,18 +212,6 @@ class Counts:
     unswept: int = 0
     wrong: int = 0
     rounds: list[str] = field(default_factory=list)
-
-
-def forked(run: Callable[[], None]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    try:
-        run()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(0)
 
 
 def temporaries(root: Path) -> int:
@@ -283,7 +272,7 @@ class Killer:
 
     async def _work(self, work: Work, durability: Durability, tell: int) -> None:
         disk = KINDS[self.kind](self.root, durability=durability)
-        await disk.exists("a")
+        await disk.exists("a.txt")
         os.write(tell, b"x")
         for number in range(1_000_000):
             await work.step(disk, number)

@@ -110,7 +110,8 @@ class Version:
 class Traits:
     """What is always true of a service, for code that must know; abilities say what it can do.
 
-    `keeps` names what `write` stores beside the bytes, `conditions` what it honours; `segment_bytes`,
+    `atomic` says whether a write is whole or not there, `atomic_append` whether an append is, also after
+    a crash in its middle. `keeps` names what `write` stores beside the bytes, `conditions` what it honours; `segment_bytes`,
     `segments` and `outer_spaces` are its own limits on names; `tells_removed` whether `remove` knows
     if something was there; `strict_paths` is False under `paths = "service"`.
     """
@@ -118,6 +119,7 @@ class Traits:
     service: str
     folders: Literal["real", "implied"] = "implied"
     atomic: bool = True
+    atomic_append: bool = True
     writable: bool = True
     ordered: bool = False
     tells_removed: bool = True

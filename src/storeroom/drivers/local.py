@@ -111,7 +111,8 @@ class LocalDriver(
     headers and raises `Unsupported` for metadata. A link inside the root is refused, never
     followed, also when it is swapped in at that moment; on Windows, which has no way to open beneath
     a folder, paths are checked before use, and a program swapping folders for links could win.
-    Bodies of more than 1 MiB are appended from a temporary file, so that a failure leaves no half.
+    Bodies of more than 1 MiB are appended from a temporary file, so that a failure leaves no half; a
+    crash while they are added may.
     """
 
     def __init__(
@@ -326,6 +327,7 @@ class LocalDriver(
 _TRAITS = Traits(
     "local",
     folders="real",
+    atomic_append=False,
     ordered=True,
     conditions=frozenset(("overwrite", "if_match") if CAN_LOCK else ("overwrite",)),
     keeps=frozenset((*(_KEPT if HAS_XATTRS else ()), *(_MODES if _HAS_MODES else ()))),
