@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ HERE = Path(__file__).parents[2]
 
 
 @contextmanager
-def running(name: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+def running(name: str, *arguments: object) -> Generator["subprocess.Popen[str]"]:
     """A program that goes on until its input ends; killed on the way out at the latest."""
     command = [sys.executable, "-m", f"tests.safety.{name}", *map(str, arguments)]
     child = subprocess.Popen(

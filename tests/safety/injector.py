@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import StorageError
+from storeroom.drivers._local.rules import Durability
 from storeroom.drivers.local import LocalDriver
 from tests.safety.children import forked
 from tests.safety.disks import KINDS
@@ -59,6 +60,7 @@ class Verb:
     new: dict[str, bytes | None]
     in_place: bool = False
     """A kill in its middle may leave a part: the documented window."""
+    durability: Durability = "full"
 
 
 A: dict[str, bytes | None] = {"a.txt": OLD}
@@ -70,6 +72,9 @@ VERBS: dict[str, Verb] = {
         {"new.txt": NEW},
     ),
     "overwrite": Verb(lambda disk: disk.put("a.txt", NEW), A, {"a.txt": NEW}),
+    "overwrite_undurable": Verb(
+        lambda disk: disk.put("a.txt", NEW), A, {"a.txt": NEW}, durability="none"
+    ),
     "overwrite_in_parts": Verb(
         lambda disk: disk.put("a.txt", parts(), size=len(LARGE)), A, {"a.txt": LARGE}
     ),
@@ -159,7 +164,7 @@ def descriptors(root: Path) -> list[str]:
 
 
 async def attempted(kind: str, root: Path, verb: Verb, line: socket.socket) -> Told:
-    disk = KINDS[kind](root, durability="full")
+    disk = KINDS[kind](root, durability=verb.durability)
     line.sendall(b"x")
     line.recv(1)  # until strace is attached
     error, is_typed = None, True

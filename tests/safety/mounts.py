@@ -4,7 +4,7 @@ import fcntl
 import os
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def run(*command: object) -> None:
 
 
 @contextmanager
-def mounted(*how: object, on: Path) -> Iterator[Mounted]:
+def mounted(*how: object, on: Path) -> Generator[Mounted]:
     on.mkdir(exist_ok=True)
     run("mount", *how, on)
     try:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Watch:
 
 
 @contextmanager
-def watching(*folders: Path) -> Iterator[Watch]:
+def watching(*folders: Path) -> Generator[Watch]:
     fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     assert fd >= 0
     try:

@@ -110,10 +110,10 @@ class Version:
 class Traits:
     """What is always true of a service, for code that must know; abilities say what it can do.
 
-    `atomic` says whether a write is whole or not there, `atomic_append` whether an append is, also after
-    a crash in its middle. `keeps` names what `write` stores beside the bytes, `conditions` what it honours; `segment_bytes`,
-    `segments` and `outer_spaces` are its own limits on names; `tells_removed` whether `remove` knows
-    if something was there; `strict_paths` is False under `paths = "service"`.
+    `atomic` says whether a write is whole or not there, `atomic_append` whether an append is, also
+    after a crash. `keeps` names what `write` stores beside the bytes, `conditions` what it honours;
+    `segment_bytes`, `segments` and `outer_spaces` are its own limits on names; `tells_removed` whether
+    `remove` knows if something was there; `strict_paths` is False under `paths = "service"`.
     """
 
     service: str

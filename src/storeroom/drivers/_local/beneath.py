@@ -18,7 +18,7 @@ from storeroom.drivers._local.directory import FOLDER, IS_WINDOWS, Directory
 _OPENAT2 = 437
 _BENEATH = 0x08 | 0x04 | 0x02  # beneath the root, no symbolic links, no magic links
 _IN_CACHE, _NO_MOUNTS = 0x20, 0x01
-_ON_DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"))
+_ON_DISKS = frozenset(("tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"))
 _ANY_FOLDER = FOLDER & ~getattr(os, "O_NOFOLLOW", 0)  # with it a link is "no folder", not a link
 _TRIES = 100
 _MACHINES = ("x86_64", "aarch64")
@@ -63,6 +63,12 @@ class Beneath:
         return fd
 
     def directory(self, folder: str) -> Directory:
+        if self.answers_at_once:
+            fd = _syscall_at_once(
+                _OPENAT2, self.root.fd or 0, folder.encode() or b".", _CACHED_FOLDER, _HOW_SIZE
+            )
+            if fd >= 0:
+                return Directory(fd)
         return Directory(_openat2(self.root.fd or 0, folder or ".", _ANY_FOLDER))
 
 
@@ -215,6 +221,7 @@ _syscall_at_once: Callable[..., int] = (
     ctypes.PyDLL(None, use_errno=True).syscall if sys.platform == "linux" else len
 )
 _HOW_SIZE = ctypes.sizeof(_How)
+_CACHED_FOLDER = ctypes.byref(_How(_ANY_FOLDER, 0, _BENEATH | _IN_CACHE | _NO_MOUNTS))
 _CACHED = ctypes.byref(
     _How(
         getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC if sys.platform == "linux" else 0,

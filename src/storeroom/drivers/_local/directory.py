@@ -47,7 +47,7 @@ class Directory:
     def close(self) -> None:
         if self.fd is not None and self.fd >= 0:
             fd, self.fd = self.fd, -1
-            os.close(fd)
+            _close(fd)
 
     def is_linked(self) -> bool:
         """Whether it still has a name, somewhere."""
@@ -202,6 +202,7 @@ if sys.platform == "darwin":
 else:
     _sync = os.fsync
 
+_close = ctypes.PyDLL(None).close if sys.platform == "linux" else os.close
 _renameat2 = (
     getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if sys.platform == "linux"

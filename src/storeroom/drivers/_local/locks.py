@@ -1,10 +1,11 @@
 """Advisory locks between all writers of one folder, also those of other processes."""
 
+import ctypes
 import errno
+import os
 import sys
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from types import TracebackType
 
 from storeroom.contracts.errors import Unavailable
 from storeroom.drivers._local.directory import Directory
@@ -19,33 +20,46 @@ _NOT_OFFERED = {
 }
 
 
-@contextmanager
-def locked(*folders: Directory, shared: bool = False) -> Generator[bool]:
+class locked:  # noqa: N801 - reads as a phrase: `with locked(folder) as safe`
     """Hold the folders' locks: whether there are any (some file systems and Windows have none).
 
     Who checks before the commit excludes all others; who commits in one step without looking only
     excludes those, and is `shared`. Locks are taken in one order everywhere, and never held over a
     wait for anything else.
     """
-    if len(folders) == 1:
-        with _locked(folders[0], shared=shared) as safe:
-            yield safe
-        return
-    with ExitStack() as stack:
-        unique = {folder.identity(): folder for folder in folders}
-        held = [stack.enter_context(_locked(unique[key], shared=shared)) for key in sorted(unique)]
-        yield all(held)
 
+    __slots__ = ("_folders", "_held", "_shared")
 
-@contextmanager
-def _locked(folder: Directory, *, shared: bool) -> Generator[bool]:
-    if folder.fd is None or not _wait_for(folder.fd, shared=shared):
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        release(folder.fd)
+    def __init__(self, *folders: Directory, shared: bool = False) -> None:
+        self._folders = folders
+        self._shared = shared
+        self._held: list[int] = []
+
+    def __enter__(self) -> bool:
+        folders = self._folders
+        if len(folders) > 1:
+            unique = {folder.identity(): folder for folder in folders}
+            folders = tuple(unique[key] for key in sorted(unique))
+        try:
+            for folder in folders:
+                if folder.fd is not None and _wait_for(folder.fd, shared=self._shared):
+                    self._held.append(folder.fd)
+        except BaseException:
+            self._release()
+            raise
+        return len(self._held) == len(folders)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        while self._held:
+            release(self._held.pop())
 
 
 def _wait_for(fd: int, *, shared: bool) -> bool:
@@ -75,19 +89,20 @@ else:
     import fcntl
 
     CAN_LOCK = True
+    # It never waits, so it keeps the interpreter's lock, which costs more to get again.
+    _flock = ctypes.PyDLL(None, use_errno=True).flock
 
     def acquire(fd: int, *, shared: bool = False) -> bool | None:
         """Whether the lock is held now; None while somebody else has it, False where there is none."""
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if _flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB) == 0:
+            return True
+        code = ctypes.get_errno()
+        if code == errno.EWOULDBLOCK:
             return None
-        except OSError as error:
-            if error.errno in _NOT_OFFERED:
-                return False
-            raise
-        return True
+        if code in _NOT_OFFERED:
+            return False
+        raise OSError(code, os.strerror(code))
 
     def release(fd: int) -> None:
         """Give it back at once, also where a forked child still has the descriptor."""
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        _flock(fd, fcntl.LOCK_UN)

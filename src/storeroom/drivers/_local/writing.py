@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import time
+from itertools import count
 
 from storeroom.contracts import threads
 from storeroom.contracts.errors import (
@@ -27,6 +28,8 @@ from storeroom.drivers._local.rules import Rules
 
 TEMPORARY = f"{RESERVED}tmp-"
 
+_PROCESS = secrets.token_hex(4)
+_numbers = count()
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
 _HAS_MODES = hasattr(os, "fchmod")
 BLOCK = 1 << 20
@@ -77,7 +80,7 @@ class Writing:
         self._at_once = at_once and self._nearest == self._folder
         if not self._at_once:
             self._look_first(self._home)
-        self._temporary = TEMPORARY + secrets.token_hex(8)
+        self._temporary = f"{TEMPORARY}{_PROCESS}-{os.getpid():x}-{next(_numbers):x}"
         self.fd = self._home.open(self._temporary, _NEW, self._mode)
         if not at_once:
             acquire(self.fd)
