@@ -200,9 +200,10 @@ def _dependencies() -> list[str]:
 
 
 def _is_read(setting: str) -> bool:
-    """A variable a page tells people to set is one that the source names."""
+    """A variable a page tells people to set is one that the source, or the safety runs, name."""
     name, given, _ = setting.partition("=")
-    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests" / "safety").glob("*.py")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     return bool(given) and f'"{name}"' in source
 
 

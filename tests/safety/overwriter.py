@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from tests.safety.disks import KINDS
 
-SIZES = {"small": 4096, "middle": 200_000, "large": 3 << 20}
+SIZES = {"small.txt": 4096, "middle.txt": 200_000, "large.txt": 3 << 20}
 """Each file's size at its shortest; every write is of one letter, and some bytes longer."""
 
 
@@ -34,7 +34,9 @@ async def main(kind: str, root: str) -> None:
     print("begun", flush=True)
     while not select.select([sys.stdin], [], [], 0)[0]:
         number += 1
-        for name in ("small", "middle", "small", "large")[: 4 if number % 8 == 0 else 3]:
+        for name in ("small.txt", "middle.txt", "small.txt", "large.txt")[
+            : 4 if number % 8 == 0 else 3
+        ]:
             data = content(name, number)
             await disk.put(name, data if number % 3 else halves(data))
     print(json.dumps({"overwrites": number * 3 + number // 8}))

@@ -13,7 +13,7 @@ IN_PLACE = ("append", "append_more", "append_in_parts")
 
 
 @pytest.mark.parametrize("work", WORK)
-@pytest.mark.rounds(15, 250)
+@pytest.mark.rounds(10, 250)
 def test_killed_at_random_the_file_is_old_or_new(
     kind: str, root: Path, work: str, rounds: int, counted: Counted
 ) -> None:

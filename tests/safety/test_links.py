@@ -134,7 +134,7 @@ async def test_no_read_ever_comes_from_outside_and_none_hangs(
     assert violations == 0
 
 
-@pytest.mark.rounds(10, 300)
+@pytest.mark.rounds(5, 300)
 async def test_no_verb_is_led_outside_and_none_hangs(
     disk: LocalDriver,
     outside: Path,

@@ -20,7 +20,7 @@ def told(racer: "subprocess.Popen[str]") -> list[str]:
     return winners
 
 
-@pytest.mark.rounds(15, 500)
+@pytest.mark.rounds(8, 500)
 def test_of_64_creators_in_four_processes_exactly_one_wins(
     kind: str, root: Path, rounds: int, counted: Counted
 ) -> None:

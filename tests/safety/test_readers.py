@@ -8,7 +8,7 @@ import pytest
 from storeroom.drivers.local import LocalDriver
 from tests.safety.children import begun, ended, running
 from tests.safety.conftest import Counted
-from tests.safety.overwriter import SIZES, is_whole
+from tests.safety.overwriter import is_whole
 
 
 @pytest.mark.rounds(600, 30_000)
@@ -20,7 +20,7 @@ async def test_no_read_is_torn_or_empty(
     with running("overwriter", kind, root) as writer:
         begun(writer)
         while reads < rounds or len(seen) < 4:
-            names = ["small"] * 8 + ["middle"] * 5 + ["large"]
+            names = ["small.txt"] * 8 + ["middle.txt"] * 5 + ["large.txt"]
             found = await asyncio.gather(*(read(disk, name, reads) for name in names))
             reads += len(found)
             for name, data in zip(names, found, strict=True):
@@ -35,5 +35,5 @@ async def test_no_read_is_torn_or_empty(
 async def read(disk: LocalDriver, name: str, number: int) -> bytes:
     if number % 2:
         return await disk.get(name)
-    async with disk.read_stream(name, chunk_size=SIZES["small"] * 16) as source:
+    async with disk.read_stream(name, chunk_size=1 << 16) as source:
         return await source.read()

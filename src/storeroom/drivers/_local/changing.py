@@ -162,6 +162,8 @@ def read_visibility(root: Root, rules: Rules, path: str) -> Visible:
 def change_visibility(root: Root, rules: Rules, path: str, visibility: Visible) -> None:
     with opened_file(root.tree(), path) as (fd, _):
         os.fchmod(fd, rules.file_mode(visibility))
+        if rules.syncs_files:
+            sync(fd)
 
 
 def change_time(root: Root, path: str, modified: datetime) -> None:
