@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import struct
 import subprocess
 from collections.abc import Generator
@@ -31,7 +32,10 @@ class Mounted:
 
 
 def run(*command: object) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where mkfs is, whoever's PATH this is
+    name = shutil.which(str(command[0]), path=path) or str(command[0])
+    arguments = [str(part) for part in command[1:]]
+    subprocess.run([name, *arguments], check=True, capture_output=True)
 
 
 @contextmanager
