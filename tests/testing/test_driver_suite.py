@@ -311,7 +311,7 @@ async def test_a_broken_driver_is_found_out(kind: type[MemoryDriver], behaviour:
 SKIPPING = """
 from storeroom.disk import Disk
 from storeroom.drivers.memory import MemoryDriver
-from storeroom.testing._suite.base import Suite
+from storeroom.testing._suite.frame import Suite
 
 class Small(Suite):
     async def test_one(self, driver):

@@ -25,7 +25,7 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import Grant, WriteOptions
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Suite,
     content,
     files_in,

@@ -15,7 +15,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import RemoveOptions, Stat, WriteOptions
 from storeroom.files import Files
-from storeroom.testing._suite.base import Suite, content, files_in, snapshot, write
+from storeroom.testing._suite.frame import Suite, content, files_in, snapshot, write
 
 __all__ = ["Copying", "Moving", "Removing"]
 

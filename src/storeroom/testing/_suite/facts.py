@@ -20,7 +20,7 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import Visible, WriteOptions
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Suite,
     content,
     listed,

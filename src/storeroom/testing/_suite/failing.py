@@ -10,7 +10,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import Corrupted, InvalidArgument, InvalidPath, Unsupported
 from storeroom.files import Files
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Boom,
     Suite,
     content,

@@ -7,7 +7,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidPath, NotFound, Obstructed, StorageError, Unsupported
 from storeroom.contracts.values import SHALLOW, WriteOptions
 from storeroom.files import Files
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Suite,
     content,
     files_in,

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.values import DEEP, SHALLOW, Folder, ScanOptions, Stat
 from storeroom.files import Files
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     CROWD,
     Suite,
     content,

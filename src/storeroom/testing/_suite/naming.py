@@ -6,7 +6,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     InvalidPath,
 )
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Suite,
     content,
     files_in,

@@ -12,7 +12,7 @@ import pytest
 from storeroom.contracts.abilities import Visibility
 from storeroom.contracts.errors import NotFound
 from storeroom.files import Files
-from storeroom.testing._suite.base import Suite, chunks_of, snapshot
+from storeroom.testing._suite.frame import Suite, chunks_of, snapshot
 
 __all__ = ["People"]
 

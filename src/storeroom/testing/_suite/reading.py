@@ -15,7 +15,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import ReadOptions
 from storeroom.files import Files
-from storeroom.testing._suite.base import Suite, content, write
+from storeroom.testing._suite.frame import Suite, content, write
 
 __all__ = ["Ranges", "Reading"]
 

@@ -9,7 +9,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import NotFound, PreconditionFailed
 from storeroom.contracts.values import WriteOptions
-from storeroom.testing._suite.base import Suite, content, files_in, write
+from storeroom.testing._suite.frame import Suite, content, files_in, write
 
 __all__ = ["Services"]
 

@@ -18,7 +18,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import Attribute, Stat, WriteOptions
 from storeroom.files import Files
-from storeroom.testing._suite.base import (
+from storeroom.testing._suite.frame import (
     Suite,
     content,
     files_in,
