@@ -27,7 +27,7 @@ def strace() -> None:
 def test_some_system_calls_fail_and_nothing_partial_is_left(
     strace: None, root: Path, verb: str
 ) -> None:
-    told = report("injector", "openat2", root, verb, list(VERBS).index(verb), EVERY_NTH)
+    told = report("injector", "compiled", root, verb, list(VERBS).index(verb), EVERY_NTH)
     assert told["wrong"] == []
     assert told["faults"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Crew", "Job", "Landing"]
+__all__ = ["Answer", "Crew", "Job", "Landing"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,36 +46,21 @@ class Landing:
         """Answer who waits, on the loop."""
         self._woken = False
         while self._jobs:
-            self._jobs.popleft().arrive()
+            self._jobs.popleft().land()
 
 
-class Job:
-    """One call on its way through a worker and back to its loop."""
+class Answer:
+    """What is awaited of work done elsewhere, from which a cancelled caller cannot just walk away."""
 
-    __slots__ = ("_answer", "_over", "_work", "begun", "future", "landing", "loop")
+    __slots__ = ("_over", "future", "loop")
 
-    def __init__(
-        self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, landing: Landing, /
-    ) -> None:
-        self.begun = False
+    def __init__(self, loop: asyncio.AbstractEventLoop, /) -> None:
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
-        self._work = work
-        self.landing = landing
-        self._answer: tuple[Any, BaseException | None] = (None, None)
         self._over: asyncio.Future[None] | None = None
 
-    def do(self) -> None:
-        """Run it, in a worker."""
-        try:
-            self._answer = (self._work(), None)
-        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-            self._answer = (None, error)
-        self.landing.land(self)
-
-    def arrive(self) -> None:
-        """Give the answer to who awaits it, on the loop."""
-        (result, error), self._answer = self._answer, (None, None)
+    def arrive(self, result: object, error: BaseException | None = None, /) -> None:
+        """Give it to who awaits it, on the loop."""
         if self.future.done():
             if self._over is None:
                 self._over = self.loop.create_future()
@@ -87,8 +72,17 @@ class Job:
         else:
             self.future.set_exception(error)
 
-    async def over(self) -> None:
-        """Wait for the worker after a cancellation, and through further ones."""
+    async def awaited(self, withdraw: Callable[[Any], bool], /) -> Any:
+        """The result. A cancellation waits for work that cannot be withdrawn any more."""
+        try:
+            return await self.future
+        except asyncio.CancelledError:
+            if self.future.cancelled() and not withdraw(self):
+                await self._ended()
+            raise
+
+    async def _ended(self) -> None:
+        """Wait for the end of the work, through further cancellations."""
         if self._over is None:
             self._over = self.loop.create_future()
         while not self._over.done():
@@ -96,6 +90,34 @@ class Job:
                 await asyncio.wait([self._over])
             except asyncio.CancelledError:
                 continue
+
+
+class Job(Answer):
+    """One call on its way through a worker and back to its loop."""
+
+    __slots__ = ("_brought", "_work", "begun", "landing")
+
+    def __init__(
+        self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, landing: Landing, /
+    ) -> None:
+        super().__init__(loop)
+        self.begun = False
+        self.landing = landing
+        self._work = work
+        self._brought: tuple[Any, BaseException | None] = (None, None)
+
+    def do(self) -> None:
+        """Run it, in a worker."""
+        try:
+            self._brought = (self._work(), None)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            self._brought = (None, error)
+        self.landing.land(self)
+
+    def land(self) -> None:
+        """Hand over what it brought, on the loop."""
+        brought, self._brought = self._brought, (None, None)
+        self.arrive(*brought)
 
 
 class Crew(Executor):

@@ -41,12 +41,7 @@ async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     job = Job(partial(work, *args, **kwargs), loop, landing)
     crew = _crew()
     crew.start(job)
-    try:
-        answer: T = await job.future
-    except asyncio.CancelledError:
-        if job.future.cancelled() and not crew.withdraw(job):
-            await job.over()
-        raise
+    answer: T = await job.awaited(crew.withdraw)
     return answer
 
 

@@ -1,9 +1,11 @@
 """Files in a folder of this machine: atomic, durable as asked for, and never outside of the folder."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 from storeroom.contracts import threads
@@ -56,9 +58,9 @@ from storeroom.drivers._local import (
     beneath,
     changing,
     clearing,
+    compiled,
     duplicating,
     facts,
-    nowait,
     reading,
     writing,
 )
@@ -77,8 +79,10 @@ from storeroom.files import Files
 __all__ = ["LocalDriver"]
 
 _SEGMENT_BYTES: Final = 255
+_EVERY: Final = 32
 _HAS_MODES: Final = hasattr(os, "fchmod")
 _MODES: Final[tuple[Attribute, ...]] = ("visibility",)
+_answers = count(1)
 _KEPT: Final[tuple[Attribute, ...]] = (*HEADERS, "metadata")
 
 
@@ -142,8 +146,9 @@ class LocalDriver(
         path = _path(path)
         with translating(looked, "stat", path):
             root = self._open()
-            at_once = nowait.glance(root, path)
+            at_once = compiled.glance(root, path)
             if at_once is not None:
+                await _turn()
                 return at_once
             return await threads.run(facts.look_at, root, path)
 
@@ -151,8 +156,9 @@ class LocalDriver(
         path = _path(path)
         with translating(looked, "read", path):
             root = self._open()
-            at_once = nowait.grab(root, path, how)
+            at_once = compiled.grab(root, path, how)
             if at_once is not None:
+                await _turn()
                 return Source(*at_once, chunk_size=how.chunk_size)
             held = Descriptor()
             try:
@@ -164,7 +170,7 @@ class LocalDriver(
             return Source(opened.stat, opened.first, chunk_size=how.chunk_size)
         return Source(
             opened.stat,
-            _blocks(opened, how, held),
+            _blocks(root, opened, how, held),
             size=opened.stop - opened.start,
             release=held.close,
             chunk_size=how.chunk_size,
@@ -178,14 +184,18 @@ class LocalDriver(
             async with aclosing(body.blocks(writing.BLOCK)) as blocks:
                 whole, rest = await _begun(body, blocks)
                 if rest is None:
-                    return await threads.run(writing.store, root, self._rules, path, whole, how)
+                    return await _stored(root, self._rules, path, whole, how)
                 spool = writing.Writing(root, self._rules, path, how, size=body.size)
                 return await _written(spool, whole, rest, blocks, spool.finish)
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool:
         path = _path(path)
         with translating(changed, "remove", path):
-            return await threads.run(changing.remove, self._open(), self._rules, path, how)
+            root, rules = self._open(), self._rules
+            removed = await compiled.drop(root, rules, path, how)
+            if removed is not None:
+                return removed
+            return await threads.run(changing.remove, root, rules, path, how)
 
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
@@ -412,6 +422,12 @@ def _check_bare(how: WriteOptions) -> None:
         raise Unsupported(f"a rename changes no {given[0]}; set it afterwards")
 
 
+async def _turn() -> None:
+    """Give the loop its turn now and then, who answers without waiting."""
+    if not next(_answers) % _EVERY:
+        await asyncio.sleep(0)
+
+
 async def _page(listing: Listing, folder: str) -> list[Stat | Folder]:
     with translating(looked, "scan", folder):
         return await threads.run(listing.page)
@@ -423,6 +439,13 @@ async def _begun(body: Body, blocks: AsyncGenerator[bytes]) -> tuple[bytes, byte
         return body.whole, None
     first = await anext(blocks, b"")
     return first, await anext(blocks, None)
+
+
+async def _stored(root: Root, rules: Rules, path: str, data: bytes, how: WriteOptions) -> Stat:
+    stat = await compiled.put(root, rules, path, data, how)
+    if stat is not None:
+        return stat
+    return await threads.run(writing.store, root, rules, path, data, how)
 
 
 async def _written(
@@ -447,7 +470,7 @@ async def _written(
 
 
 async def _blocks(
-    opened: reading.Opened, how: ReadOptions, held: Descriptor
+    root: Root, opened: reading.Opened, how: ReadOptions, held: Descriptor
 ) -> AsyncGenerator[bytes]:
     block, size = opened.first, reading.block_for(how)
     position = opened.start
@@ -458,7 +481,16 @@ async def _blocks(
         if position >= opened.stop:
             return
         with translating(looked, "read", opened.stat.path):
-            block = await threads.run(held.read_at, min(size, opened.stop - position), position)
+            block = await _block(root, held, min(size, opened.stop - position), position)
+
+
+async def _block(root: Root, held: Descriptor, count: int, position: int) -> bytes:
+    """From memory if it is there; the loop gets its turn before it is used."""
+    block = held.use(lambda fd: compiled.peek(root, fd, count, position))
+    if block is None:
+        return await threads.run(held.read_at, count, position)
+    await asyncio.sleep(0)
+    return block
 
 
 def _removed(root: Root, rules: Rules, path: str) -> bool | StorageError:

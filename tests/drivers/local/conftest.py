@@ -12,6 +12,14 @@ from storeroom.drivers._local import beneath
 from storeroom.drivers.local import LocalDriver
 
 
+class Uncompiled(LocalDriver):
+    """As where no compiler was."""
+
+    @staticmethod
+    def _opener(root: str) -> beneath.Tree:
+        return beneath.opened_uncompiled(root)
+
+
 class Walked(LocalDriver):
     """As on a kernel without `openat2`."""
 
@@ -28,7 +36,7 @@ class Checked(LocalDriver):
         return beneath.opened_checked(root)
 
 
-KINDS = {"openat2": LocalDriver, "walk": Walked}
+KINDS = {"compiled": LocalDriver, "openat2": Uncompiled, "walk": Walked}
 
 
 @pytest.fixture(params=KINDS)

@@ -9,6 +9,14 @@ from storeroom.drivers.local import LocalDriver
 from storeroom.testing.suite import DriverSuite
 
 
+class Uncompiled(LocalDriver):
+    """As where no compiler was."""
+
+    @staticmethod
+    def _opener(root: str) -> beneath.Tree:
+        return beneath.opened_uncompiled(root)
+
+
 class Walked(LocalDriver):
     """As on a kernel without `openat2`."""
 
@@ -23,6 +31,21 @@ class Checked(LocalDriver):
     @staticmethod
     def _opener(root: str) -> beneath.Tree:
         return beneath.opened_checked(root)
+
+
+class TestUncompiled(DriverSuite):
+    allowed_skips = dict.fromkeys(
+        ("PresignRead", "Tags", "Tiers", "Multipart", "Versions", "Leases"),
+        "a file system has none",
+    )
+
+    def make_driver(self, place: Path, /) -> LocalDriver:
+        return Uncompiled(place / "root")
+
+    async def abandon(self, driver: StorageDriver, /) -> None:
+        assert isinstance(driver, LocalDriver)
+        left = Path(driver.local_path("x")).with_name(".storeroom-tmp-1")
+        await asyncio.to_thread(left.write_bytes, b"half")
 
 
 class TestWalked(DriverSuite):

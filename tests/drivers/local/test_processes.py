@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storeroom.drivers.local import LocalDriver
 
-OPENERS = {"LocalDriver": "opened", "Walked": "opened_walked"}
+OPENERS = {"LocalDriver": "opened", "Uncompiled": "opened_uncompiled", "Walked": "opened_walked"}
 PROGRAM = """
 import asyncio, os, sys
 from storeroom.contracts.body import Body

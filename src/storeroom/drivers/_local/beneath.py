@@ -45,22 +45,19 @@ class Beneath:
     """By `openat2`: the kernel keeps every step beneath the root.
 
     `answers_at_once` says whether what is in memory can be had without waiting: not from a server.
+    `commits_in_order` says whether one journal holds all names, so that syncing a file after it was
+    renamed also brings its name, and whatever led to it, to the disk.
     """
 
-    def __init__(self, root: Directory) -> None:
+    def __init__(self, root: Directory, *, is_compiled: bool = True) -> None:
         self.root = root
-        self.answers_at_once = hasattr(os, "RWF_NOWAIT") and _file_system(root) in _ON_DISKS
+        self.is_compiled = is_compiled
+        kind = _file_system(root)
+        self.answers_at_once = hasattr(os, "RWF_NOWAIT") and kind in _ON_DISKS
+        self.commits_in_order = kind == "ext4"
 
     def open(self, path: str, flags: int) -> int:
         return _openat2(self.root.fd or 0, path, flags)
-
-    def open_cached(self, path: str) -> int:
-        """A descriptor that only names a file (`O_PATH`), without waiting: else `EAGAIN`, `EXDEV`."""
-        fd = _syscall_at_once(_OPENAT2, self.root.fd or 0, path.encode(), _CACHED, _HOW_SIZE)
-        if fd < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-        return fd
 
     def directory(self, folder: str) -> Directory:
         if self.answers_at_once:
@@ -198,6 +195,10 @@ def opened(path: str) -> Tree:
     return Beneath(_held(path)) if _has_openat2() else opened_walked(path)
 
 
+def opened_uncompiled(path: str) -> Tree:
+    return Beneath(_held(path), is_compiled=False)
+
+
 def opened_walked(path: str) -> Tree:
     return Walked(_held(path))
 
@@ -222,10 +223,3 @@ _syscall_at_once: Callable[..., int] = (
 )
 _HOW_SIZE = ctypes.sizeof(_How)
 _CACHED_FOLDER = ctypes.byref(_How(_ANY_FOLDER, 0, _BENEATH | _IN_CACHE | _NO_MOUNTS))
-_CACHED = ctypes.byref(
-    _How(
-        getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC if sys.platform == "linux" else 0,
-        0,
-        _BENEATH | _IN_CACHE | _NO_MOUNTS,
-    )
-)

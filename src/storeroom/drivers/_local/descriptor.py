@@ -2,8 +2,12 @@
 
 import os
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from storeroom.contracts.errors import Closed
+
+T = TypeVar("T")
 
 
 class Descriptor:
@@ -23,12 +27,16 @@ class Descriptor:
 
     def read_at(self, count: int, offset: int) -> bytes:
         """Exactly `count` bytes from `offset`, fewer only where the file ends."""
+        return self.use(lambda fd: read_at(fd, count, offset))
+
+    def use(self, work: Callable[[int], T]) -> T:
+        """What `work` makes of the descriptor, which stays open that long."""
         with self._lock:
             if self._closing:
                 raise Closed("this source was closed; open it again")
             self._busy = True
         try:
-            return read_at(self._fd, count, offset)
+            return work(self._fd)
         finally:
             with self._lock:
                 self._busy = False

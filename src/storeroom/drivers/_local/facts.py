@@ -5,6 +5,7 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from storeroom.contracts import mime
 from storeroom.contracts.errors import NotFound, Obstructed, PreconditionFailed, Unsupported
@@ -18,7 +19,20 @@ from storeroom.drivers._local.root import Root
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def bare_facts(path: str, found: os.stat_result) -> Stat:
+class Found(Protocol):
+    """What the system says of a file: an `os.stat_result`, or the compiled part's."""
+
+    @property
+    def st_ino(self) -> int: ...
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_size(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+
+
+def bare_facts(path: str, found: Found) -> Stat:
     """The `Stat` of a file with nothing kept beside it, on a file system that could."""
     return Stat(
         path,
@@ -30,7 +44,7 @@ def bare_facts(path: str, found: os.stat_result) -> Stat:
     )
 
 
-def facts(path: str, found: os.stat_result, kept: Kept) -> Stat:
+def facts(path: str, found: Found, kept: Kept) -> Stat:
     """The `Stat` of a file just opened or stored."""
     return Stat(
         path,
@@ -46,12 +60,12 @@ def facts(path: str, found: os.stat_result, kept: Kept) -> Stat:
     )
 
 
-def listed(path: str, found: os.stat_result) -> Stat:
+def listed(path: str, found: Found) -> Stat:
     """The `Stat` of a listing: what needs no opening."""
     return Stat(path, size=found.st_size, modified=_modified(found), etag=etag_of(found))
 
 
-def etag_of(found: os.stat_result) -> str:
+def etag_of(found: Found) -> str:
     """Changes with every write: each makes a new inode, stamped by a clock of nanoseconds."""
     return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
@@ -123,7 +137,7 @@ def check_match(found: os.stat_result | None, wanted: str | None, path: str, *, 
         raise PreconditionFailed("the file is not the one that if_match names", path=path)
 
 
-def _modified(found: os.stat_result) -> datetime | None:
+def _modified(found: Found) -> datetime | None:
     try:
         return EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
     except OverflowError:  # a time beyond the year 9999, set by another program

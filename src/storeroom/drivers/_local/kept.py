@@ -97,13 +97,8 @@ class Kept:
 NOTHING = Kept()
 
 
-def has_kept(fd: int | str) -> bool:
-    """Whether anything is stored there; asking costs less than an error."""
-    return HAS_XATTRS and _NAME in os.listxattr(fd)
-
-
-def read_kept(fd: int | str) -> Kept:
-    """What is stored beside an open file, or one named in /proc/self/fd; nothing where another program left nonsense."""
+def read_kept(fd: int) -> Kept:
+    """What is stored beside an open file."""
     if not HAS_XATTRS:
         return NOTHING
     try:
@@ -114,6 +109,11 @@ def read_kept(fd: int | str) -> Kept:
         if error.errno != errno.ENODATA:
             raise
         return Kept(metadata={})
+    return unpacked(packed)
+
+
+def unpacked(packed: bytes) -> Kept:
+    """What the attribute's content says; nothing where another program left nonsense."""
     try:
         found = json.loads(packed)
     except (ValueError, RecursionError):

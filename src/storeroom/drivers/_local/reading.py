@@ -7,7 +7,7 @@ from storeroom.contracts.errors import Corrupted, NotModified, PreconditionFaile
 from storeroom.contracts.values import ReadOptions, Stat
 from storeroom.drivers._local.descriptor import Descriptor
 from storeroom.drivers._local.directory import READ
-from storeroom.drivers._local.facts import etag_of, facts, look_first, regular
+from storeroom.drivers._local.facts import Found, etag_of, facts, look_first, regular
 from storeroom.drivers._local.kept import read_kept
 from storeroom.drivers._local.root import Root
 
@@ -59,7 +59,7 @@ def span(found: os.stat_result, how: ReadOptions) -> tuple[int, int]:
     return start, found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
 
 
-def check_conditions(found: os.stat_result, how: ReadOptions) -> None:
+def check_conditions(found: Found, how: ReadOptions) -> None:
     if how.if_match is not None and how.if_match != etag_of(found):
         raise PreconditionFailed("the file is not the one that if_match names")
     if how.if_none_match is not None and how.if_none_match == etag_of(found):

@@ -44,8 +44,10 @@ class Rules:
 
     @property
     def syncs_files(self) -> bool:
+        """Whether a file is on the disk, under its name, when the write is done."""
         return self.durability != "none"
 
     @property
     def syncs_folders(self) -> bool:
+        """Whether removals, renames and new folders are, too."""
         return self.durability == "full"

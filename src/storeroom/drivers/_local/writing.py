@@ -36,6 +36,11 @@ BLOCK = 1 << 20
 _NO_HARD_LINKS = {errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
+def temporary_name() -> str:
+    """A name that no other writer uses, here or in another process."""
+    return f"{TEMPORARY}{_PROCESS}-{os.getpid():x}-{next(_numbers):x}"
+
+
 class Writing:
     """The steps of one write, each called in a worker thread: `begin`, `add`..., `finish`.
 
@@ -80,7 +85,7 @@ class Writing:
         self._at_once = at_once and self._nearest == self._folder
         if not self._at_once:
             self._look_first(self._home)
-        self._temporary = f"{TEMPORARY}{_PROCESS}-{os.getpid():x}-{next(_numbers):x}"
+        self._temporary = temporary_name()
         self.fd = self._home.open(self._temporary, _NEW, self._mode)
         if not at_once:
             acquire(self.fd)
@@ -175,7 +180,7 @@ class Writing:
         if self._at_once:
             self._place(home, home)
         else:
-            mode, thorough = rules.folder_mode(), rules.syncs_folders
+            mode, thorough = rules.folder_mode(), rules.syncs_files
             with made(self._root.made(), self._folder, mode, sync=thorough) as parent:
                 self._place(home, parent)
         self.abandon()
@@ -190,7 +195,7 @@ class Writing:
             quick=not self._rules.syncs_files,
         )
         self._temporary = ""
-        if self._rules.syncs_folders:
+        if self._rules.syncs_files:
             parent.sync()
 
     def _close(self) -> None:
