@@ -8,6 +8,7 @@ it) and CVE-2026-102601 (checking a path that is not UTF-8).
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from storeroom.contracts.errors import InvalidPath
 
 __all__ = [
     "RESERVED",
+    "are_plain",
     "check_folder",
     "check_path",
     "inside",
@@ -29,6 +31,7 @@ RESERVED = ".storeroom-"
 _MAX_BYTES = 1024
 _MAX_SEGMENTS = 100
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*(?:/[A-Za-z0-9_-][A-Za-z0-9_. -]*)*")
+_PLAIN_NAMES = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*(?:\n[A-Za-z0-9_-][A-Za-z0-9_. -]*)*")
 _FORBIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -64,6 +67,13 @@ def is_listable(path: str, /, *, strict: bool = True) -> bool:
     if len(path) <= 255 and _PLAIN.fullmatch(path) and path.count("/") < _MAX_SEGMENTS:
         return True
     return (_refusal(path) if strict else _service_refusal(path)) is None
+
+
+def are_plain(folder: str, names: Sequence[str], /) -> bool:
+    """Whether names in a folder are listable at a glance; False where each must be looked at."""
+    longest = len(folder) + 1 + max(map(len, names), default=0)
+    few = folder.count("/") + 1 < _MAX_SEGMENTS
+    return few and longest <= _MAX_BYTES and bool(_PLAIN_NAMES.fullmatch("\n".join(names)))
 
 
 def is_readable(text: str, /) -> bool:

@@ -139,12 +139,18 @@ static bool swapped(job *j, int folder)
     return true;
 }
 
+/* Shared with other writers; not while somebody excludes them. Some file systems have no locks. */
+static bool locked(int folder)
+{
+    return flock(folder, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 static bool placed(job *j, int folder)
 {
     struct stat there;
     if (j->flags & NEW)
         return syscall(SYS_renameat2, folder, j->temporary, folder, j->name, RENAME_NOREPLACE) == 0;
-    if (flock(folder, LOCK_SH | LOCK_NB) < 0)
+    if (!locked(folder))
         return false;
     bool is_there = fstatat(folder, j->name, &there, AT_SYMLINK_NOFOLLOW) == 0, done = false;
     if (is_there ? S_ISREG(there.st_mode) : errno == ENOENT) {
@@ -182,7 +188,7 @@ static bool drop(job *j)
     int folder = open_folder(j->root, j->folder);
     if (folder < 0)
         return false;
-    if (flock(folder, LOCK_SH | LOCK_NB) == 0) {
+    if (locked(folder)) {
         if (fstatat(folder, j->name, &there, AT_SYMLINK_NOFOLLOW) < 0)
             j->outcome = errno == ENOENT ? ABSENT : NOT_DONE;
         else if (S_ISREG(there.st_mode) && unlinkat(folder, j->name, 0) == 0)
@@ -317,15 +323,14 @@ static bool queued(job *j)
 {
     int limit = j->flags & (SYNC | ORDERED) ? MANY : FEW;
     pthread_mutex_lock(&crew.lock);
-    bool is_taken = crew.awake < limit ? woken(working) || crew.awake > 0 : true;
-    if (is_taken) {
+    bool has_hand = crew.awake < limit && woken(working);
+    bool is_taken = crew.awake > 0;
+    if (is_taken)
         append(&crew.first, &crew.last, j);
-        if (!crew.has_watch)
-            crew.has_watch = crew.watched = woken(watching);
-        else if (!crew.watched) {
-            crew.watched = true;
-            pthread_cond_signal(&crew.watch);
-        }
+    if (is_taken && !has_hand && !crew.watched) {
+        crew.watched = crew.has_watch || woken(watching);
+        crew.has_watch = crew.watched;
+        pthread_cond_signal(&crew.watch);
     }
     pthread_mutex_unlock(&crew.lock);
     return is_taken;

@@ -6,7 +6,7 @@ threads, and their answers come by one descriptor per event loop.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -16,6 +16,7 @@ from storeroom.contracts._crew import Answer
 from storeroom.contracts.errors import NotFound
 from storeroom.contracts.values import WHOLE, ReadOptions, RemoveOptions, Stat, WriteOptions
 from storeroom.drivers._local.beneath import Beneath
+from storeroom.drivers._local.directory import Directory
 from storeroom.drivers._local.facts import Found, bare_facts, facts
 from storeroom.drivers._local.kept import Kept, unpacked
 from storeroom.drivers._local.reading import check_conditions
@@ -28,7 +29,7 @@ IS_COMPILED: Final = find_spec("storeroom.drivers._local._native") is not None
 if TYPE_CHECKING or IS_COMPILED:
     from storeroom.drivers._local import _native
 
-__all__ = ["IS_COMPILED", "drop", "glance", "grab", "peek", "put"]
+__all__ = ["IS_COMPILED", "drop", "glance", "grab", "looked_at", "peek", "put"]
 
 _LARGEST = 256 * 1024
 
@@ -81,6 +82,13 @@ def peek(root: Root, fd: int, count: int, start: int, /) -> bytes | None:
     except OSError:
         tree.answers_at_once = False
         return None
+
+
+def looked_at(directory: Directory, names: list[str], /) -> Sequence[Found | None]:
+    """What stands at each name in a folder, None where nothing does; never behind a link."""
+    if IS_COMPILED and directory.fd is not None:
+        return _native.look(directory.fd, names)
+    return [directory.find(name) for name in names]
 
 
 async def put(

@@ -5,24 +5,23 @@ stores. Each folder's names are read at once and sorted; facts are looked up per
 """
 
 import logging
-import os
 import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
 
 from storeroom.contracts.errors import Obstructed, StorageError, translating
-from storeroom.contracts.paths import RESERVED, is_listable
+from storeroom.contracts.paths import RESERVED, are_plain, is_listable
 from storeroom.contracts.values import Folder, ScanOptions, Stat
 from storeroom.drivers._local.beneath import Tree
+from storeroom.drivers._local.compiled import looked_at
 from storeroom.drivers._local.directory import Directory, is_link
 from storeroom.drivers._local.facts import listed
 from storeroom.drivers._local.failures import is_missing, is_swapped, reading
 from storeroom.drivers._local.root import Root
 
 PAGE = 1000
+_FIRST_PAGE = 64
 
-Kind = Literal["file", "folder", "other"]
 _log = logging.getLogger("storeroom")
 
 
@@ -41,17 +40,12 @@ class Strangers:
             _log.warning("%r in %s breaks the path rule and is not listed", name, where)
 
 
-class _Step(NamedTuple):
-    key: str
-    kind: Kind
-
-
 class _Level:
-    __slots__ = ("folder", "steps")
+    __slots__ = ("folder", "keys")
 
-    def __init__(self, folder: str, steps: list[_Step]) -> None:
+    def __init__(self, folder: str, keys: list[str]) -> None:
         self.folder = folder
-        self.steps = steps  # in reverse: the next one is the last
+        self.keys = keys  # in reverse: the next one is the last; a folder's ends with "/"
 
 
 class Listing:
@@ -63,13 +57,15 @@ class Listing:
         self._how = how
         self._strangers = strangers
         self._levels: list[_Level] | None = None
+        self._size = _FIRST_PAGE
 
     def page(self) -> list[Stat | Folder]:
         if self._levels is None:
             self._levels = self._begun()
         found: list[Stat | Folder] = []
-        while self._levels and len(found) < PAGE:
+        while self._levels and len(found) < self._size:
             self._advance(self._levels, found)
+        self._size = PAGE
         return found
 
     def _begun(self) -> list[_Level]:
@@ -83,7 +79,7 @@ class Listing:
 
     def _advance(self, levels: list[_Level], found: list[Stat | Folder]) -> None:
         level = levels[-1]
-        if not level.steps:
+        if not level.keys:
             levels.pop()
             return
         with _reopened(self._root.tree(), level.folder) as directory:
@@ -100,20 +96,25 @@ class Listing:
         found: list[Stat | Folder],
     ) -> None:
         above = f"{level.folder}/" if level.folder else ""
-        while level.steps and len(found) < PAGE:
-            key, kind = level.steps.pop()
-            name = key.removesuffix("/")
-            facts = directory.find(name)
-            if facts is None or is_link(facts):
+        while level.keys and len(found) < self._size:
+            if not level.keys[-1].endswith("/"):
+                names = _next_files(level.keys, self._size - len(found))
+                found += [
+                    listed(above + name, facts)
+                    for name, facts in zip(names, looked_at(directory, names), strict=True)
+                    if facts is not None and stat.S_ISREG(facts.st_mode)
+                ]
                 continue
-            if kind == "file" and stat.S_ISREG(facts.st_mode):
-                found.append(listed(above + name, facts))
-            elif kind == "folder" and stat.S_ISDIR(facts.st_mode):
-                if self._is_behind(above + key):
-                    found.append(Folder(above + name))
-                if self._how.deep:
-                    self._descend(directory, name, above, levels)
-                    return
+            key = level.keys.pop()
+            name = key[:-1]
+            facts = directory.find(name)
+            if facts is None or is_link(facts) or not stat.S_ISDIR(facts.st_mode):
+                continue
+            if self._is_behind(above + key):
+                found.append(Folder(above + name))
+            if self._how.deep:
+                self._descend(directory, name, above, levels)
+                return
 
     def _descend(self, directory: Directory, name: str, above: str, levels: list[_Level]) -> None:
         folder = above + name
@@ -126,39 +127,71 @@ class Listing:
                     raise
 
     def _level(self, directory: Directory, folder: str, starting: str) -> _Level:
-        steps = sorted(self._steps(directory, folder, starting), reverse=True)
-        return _Level(folder, steps)
-
-    def _steps(self, directory: Directory, folder: str, starting: str) -> Iterator[_Step]:
+        files, folders, others = _sorted_out(directory)
         above = f"{folder}/" if folder else ""
-        for entry in directory.entries():
-            name = entry.name
+        if starting or not are_plain(folder, [*files, *folders, *others]):
+            for names, are_ours in ((files, True), (folders, True), (others, False)):
+                names[:] = self._shown(folder, above, starting, names, are_ours=are_ours)
+        elif others and self._how.strangers == "refuse":
+            self._refuse(folder, others[0], is_listable=True)
+        keys = [*files, *(f"{name}/" for name in folders)]
+        if self._how.after is not None:
+            keys = [
+                key for key in keys if self._is_behind(above + key) or self._is_within(above + key)
+            ]
+        return _Level(folder, sorted(keys, reverse=True))
+
+    def _shown(
+        self, folder: str, above: str, starting: str, names: list[str], *, are_ours: bool
+    ) -> Iterator[str]:
+        for name in names:
             if not name.startswith(starting) or name.startswith(RESERVED):
                 continue
-            kind = _kind(entry)
-            if not self._may_show(folder, above, name, kind):
-                continue
-            key = f"{name}/" if kind == "folder" else name
-            if self._is_behind(above + key) or (kind == "folder" and self._is_within(above + key)):
-                yield _Step(key, kind)
+            listable = is_listable(above + name)
+            if listable and are_ours:
+                yield name
+            elif self._how.strangers == "refuse":
+                self._refuse(folder, name, is_listable=listable)
+            elif not listable:
+                self._strangers.met(folder, name)
+
+    def _refuse(self, folder: str, name: str, *, is_listable: bool) -> None:
+        what = "is no regular file" if is_listable else "breaks the path rule"
+        raise Obstructed(f"{name!r} in it {what}; remove or rename it first", path=folder)
 
     def _is_behind(self, key: str) -> bool:
         return self._how.after is None or key > self._how.after
 
     def _is_within(self, key: str) -> bool:
         """Whether a listing that goes deep resumes inside this folder."""
-        return self._how.deep and self._how.after is not None and self._how.after.startswith(key)
+        after = self._how.after
+        return self._how.deep and after is not None and key[-1] == "/" and after.startswith(key)
 
-    def _may_show(self, folder: str, above: str, name: str, kind: Kind) -> bool:
-        listable = is_listable(above + name)
-        if listable and kind != "other":
-            return True
-        if self._how.strangers == "refuse":
-            what = "is no regular file" if listable else "breaks the path rule"
-            raise Obstructed(f"{name!r} in it {what}; remove or rename it first", path=folder)
-        if not listable:
-            self._strangers.met(folder, name)
-        return False
+
+def _next_files(keys: list[str], most: int) -> list[str]:
+    """Up to so many files off the end of the keys, as far as no folder comes between."""
+    names: list[str] = []
+    while keys and len(names) < most and not keys[-1].endswith("/"):
+        names.append(keys.pop())
+    return names
+
+
+def _sorted_out(directory: Directory) -> tuple[list[str], list[str], list[str]]:
+    """The names of the files, the folders, and all else."""
+    files: list[str] = []
+    folders: list[str] = []
+    others: list[str] = []
+    for entry in directory.entries():
+        try:
+            if entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
+                others.append(entry.name)
+        except FileNotFoundError:
+            continue
+    return files, folders, others
 
 
 @contextmanager
@@ -173,14 +206,3 @@ def _reopened(tree: Tree, folder: str) -> Generator[Directory | None]:
         return
     with directory:
         yield directory
-
-
-def _kind(entry: "os.DirEntry[str]") -> Kind:
-    try:
-        if entry.is_symlink():
-            return "other"
-        if entry.is_dir(follow_symlinks=False):
-            return "folder"
-        return "file" if entry.is_file(follow_symlinks=False) else "other"
-    except FileNotFoundError:
-        return "other"
