@@ -109,8 +109,9 @@ class LocalDriver(
     of the folders made; `permissions` overrides their modes, 0644/0600 and 0755/0700, which hold
     whatever the umask. A write without a visibility gives the file the disk's, also over an old one.
 
-    `durability` says what has reached the disk when a write returns: "file" the bytes, "full" also
-    the names and every new folder, "none" neither; in each case a reader sees old or new, whole.
+    `durability` says what a power cut cannot take back any more: "file" each write that returned,
+    "full" also each removal, move and change of folders, "none" nothing; in each case a reader sees
+    old or new, whole.
     Content headers and metadata are extended attributes (Linux); a file system without any drops the
     headers and raises `Unsupported` for metadata. A link inside the root is refused, never
     followed, also when it is swapped in at that moment; on Windows, which has no way to open beneath

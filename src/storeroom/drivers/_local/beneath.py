@@ -44,7 +44,8 @@ class Tree(Protocol):
 class Beneath:
     """By `openat2`: the kernel keeps every step beneath the root.
 
-    `answers_at_once` says whether what is in memory can be had without waiting: not from a server.
+    `answers_at_once` and `reads_at_once` say whether names and bytes that are in memory can be had without
+    waiting: not from a server.
     `commits_in_order` says whether one journal holds all names, so that syncing a file after it was
     renamed also brings its name, and whatever led to it, to the disk.
     """
@@ -53,7 +54,7 @@ class Beneath:
         self.root = root
         self.is_compiled = is_compiled
         kind = _file_system(root)
-        self.answers_at_once = hasattr(os, "RWF_NOWAIT") and kind in _ON_DISKS
+        self.answers_at_once = self.reads_at_once = kind in _ON_DISKS
         self.commits_in_order = kind == "ext4"
 
     def open(self, path: str, flags: int) -> int:

@@ -55,13 +55,13 @@ def glance(root: Root, path: str, /) -> Stat | None:
 def grab(root: Root, path: str, how: ReadOptions, /) -> tuple[Callable[[], Stat], bytes] | None:
     """A file's facts and bytes, None where reading them may wait; missing is `NotFound`."""
     tree = _at_once(root)
-    if tree is None:
+    if tree is None or not tree.reads_at_once:
         return None
     stop = -1 if how.stop is None else how.stop
     try:
         answer = _native.grab(tree.root.fd or 0, path, how.start, stop, _LARGEST)
     except OSError:
-        tree.answers_at_once = False
+        tree.reads_at_once = False
         return None
     if isinstance(answer, tuple):
         found, kept, content = answer
@@ -75,12 +75,12 @@ def grab(root: Root, path: str, how: ReadOptions, /) -> tuple[Callable[[], Stat]
 def peek(root: Root, fd: int, count: int, start: int, /) -> bytes | None:
     """Exactly these bytes of an open file if all are in memory."""
     tree = _at_once(root)
-    if tree is None:
+    if tree is None or not tree.reads_at_once:
         return None
     try:
         return _native.peek(fd, count, start)
     except OSError:
-        tree.answers_at_once = False
+        tree.reads_at_once = False
         return None
 
 
