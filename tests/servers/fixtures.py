@@ -1,0 +1,69 @@
+"""Servers that start with the first test that asks for them and stop with the last test.
+
+Each worker of pytest-xdist has its own: a test is alone with what it made only by its bucket.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.certificates import Certificate, make_certificate
+from tests.servers.moto import moto as run_moto
+from tests.servers.rclone import rclone as run_rclone
+from tests.servers.s3 import S3Server
+from tests.servers.strict_s3 import StrictS3
+from tests.servers.strict_s3 import strict_s3 as run_strict_s3
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """For servers that speak TLS; clients trust its `authority`."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    with run_moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_tls(certificate: Certificate) -> Iterator[S3Server]:
+    with run_moto(certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with run_rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_tls(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[S3Server]:
+    with run_rclone(tmp_path_factory.mktemp("rclone-tls"), certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_s3() -> Iterator[StrictS3]:
+    """Whoever pulls a lever of it takes `levers` too."""
+    with run_strict_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_s3_tls(certificate: Certificate) -> Iterator[StrictS3]:
+    with run_strict_s3(certificate) as server:
+        yield server
+
+
+@pytest.fixture
+def levers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The settings and faults of the strict servers are a test's own, and gone after it."""
+    yield
+    for name in ("strict_s3", "strict_s3_tls"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).reset()
