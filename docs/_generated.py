@@ -7,6 +7,7 @@ A region names its table: `<!-- generated: abilities local -->` ... `<!-- end --
     layers                 what becomes of each ability under every layer
     layer NAME             the same for one layer
     options NAME           what a driver's or layer's constructor takes
+    providers              what each provider that speaks S3 honours
     to come                drivers that a later release brings
 
 `--check` writes nothing and names the files that are stale; `tests/docs/test_generated.py` runs it.
@@ -24,7 +25,8 @@ from typing import Any
 
 from storeroom.contracts.abilities import ABILITIES, find
 from storeroom.disk import Disk
-from storeroom.drivers._registry import DRIVERS
+from storeroom.drivers._registry import DRIVERS, PROVIDERS
+from storeroom.drivers._s3.presets import PRESETS
 from storeroom.layers._registry import LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +36,7 @@ REGION = re.compile(
 )
 
 # What a driver's constructor must be given before it can be asked what it can do.
-NEEDED: dict[str, tuple[Any, ...]] = {"local": ("storage/app",)}
+NEEDED: dict[str, tuple[Any, ...]] = {"local": ("storage/app",), "s3": ("media",)}
 
 YES, SIGNED, NO = "yes", "by `Disk`", "-"
 
@@ -78,8 +80,28 @@ def to_come() -> str:
     return _table(("driver", "service", "extra"), rows)
 
 
+def providers() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            preset.checksum,
+            *(YES if getattr(preset, has) else NO for has in ("acl", "tags", "tiers", "versions")),
+            YES if preset.forms else NO,
+            ", ".join(sorted(preset.conditions)) or NO,
+        )
+        for name, preset in PRESETS.items()
+    ]
+    heads = ("provider", "checksum", "`acl`", "`tags`", "`tiers`", "`versions`", "`forms`")
+    return _table((*heads, "`conditions`"), rows)
+
+
 def released() -> list[str]:
-    return [name for name, entry in DRIVERS.entries.items() if entry.target is not None]
+    """One name for each class: a provider is the driver of S3."""
+    return [
+        name
+        for name, entry in DRIVERS.entries.items()
+        if entry.target is not None and name not in PROVIDERS
+    ]
 
 
 TABLES: dict[str, Callable[..., str]] = {
@@ -87,6 +109,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "layers": layers,
     "layer": layers,
     "options": options,
+    "providers": providers,
     "to come": to_come,
 }
 
