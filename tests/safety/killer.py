@@ -14,12 +14,14 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from storeroom.contracts.body import Body
+from storeroom.contracts.errors import NotFound
 from storeroom.drivers._local.rules import Durability
 from storeroom.drivers.local import LocalDriver
 from tests.safety.children import forked
@@ -166,7 +168,7 @@ class Append(Work):
         await disk.append("a.txt", self.version(number))
 
     def found(self, root: Path, done: int) -> Found:
-        there = (root / "a.txt").read_bytes()
+        there = root.with_name("read").read_bytes()
         whole = b"".join(map(self.version, range(done)))
         added, last = there[len(whole) :], self.version(done)
         if not there.startswith(whole) or not last.startswith(added):
@@ -248,6 +250,7 @@ class Killer:
         shutil.rmtree(root)
 
     def _found(self, work: Work, done: int) -> Found:
+        os.waitpid(forked(self._read), 0)
         try:
             return work.found(self.root, done)
         except OSError:
@@ -277,6 +280,12 @@ class Killer:
         for number in range(1_000_000):
             await work.step(disk, number)
             os.write(tell, b"x")
+
+    def _read(self) -> None:
+        """What the disk itself says the file is."""
+        read = KINDS[self.kind](self.root).get("a.txt")
+        with suppress(NotFound):
+            self.root.with_name("read").write_bytes(asyncio.run(read))
 
     def _sweep(self) -> None:
         asyncio.run(KINDS[self.kind](self.root).sweep(timedelta()))

@@ -8,9 +8,6 @@ from tests.safety.children import report
 from tests.safety.conftest import Counted
 from tests.safety.killer import WORK
 
-IN_PLACE = ("append", "append_more", "append_in_parts")
-"""A kill in the middle of an append may leave a part of what was added: the documented window."""
-
 
 @pytest.mark.parametrize("work", WORK)
 @pytest.mark.rounds(10, 250)
@@ -23,4 +20,4 @@ def test_killed_at_random_the_file_is_old_or_new(
     assert wrong == []
     assert told["unswept"] == 0
     assert told["kills"] == rounds
-    assert not told["part"] or work in IN_PLACE
+    assert not told["part"]

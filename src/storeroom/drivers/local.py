@@ -338,7 +338,7 @@ class LocalDriver(
 _TRAITS = Traits(
     "local",
     folders="real",
-    atomic_append=False,
+    atomic_append=HAS_XATTRS,
     ordered=True,
     conditions=frozenset(("overwrite", "if_match") if CAN_LOCK else ("overwrite",)),
     keeps=frozenset((*(_KEPT if HAS_XATTRS else ()), *(_MODES if _HAS_MODES else ()))),

@@ -2,6 +2,7 @@
 # ruff: noqa: ASYNC240 - a test may block
 
 import asyncio
+import hashlib
 import os
 import resource
 import shutil
@@ -193,6 +194,67 @@ async def test_half_of_an_append_is_taken_back(disk: LocalDriver, root: Path) ->
                     await disk.extend("a", Body(content))
         assert await source.read() == b"old"
     assert (root / "a").read_bytes() == b"old"
+
+
+def killed_append(root: Path) -> None:
+    """A file as a program leaves it that is killed while it appends."""
+    (root / "a").write_bytes(b"old" + b"par")
+    os.setxattr(root / "a", "user.storeroom.adding", b"3 7")
+
+
+async def test_what_a_killed_append_left_is_not_shown(disk: LocalDriver, root: Path) -> None:
+    await disk.put("b", b"")
+    killed_append(root)
+    assert await disk.get("a") == b"old"
+    assert await disk.get("a", start=1) == b"ld"
+    assert (await disk.metadata("a")).size == 3
+    assert await disk.checksum("a", "md5") == hashlib.md5(b"old").hexdigest()
+    async with disk.read_stream("a") as source:
+        assert await source.read() == b"old"
+    await disk.copy("a", "c")
+    assert (root / "c").read_bytes() == b"old"
+    (etag,) = {(await disk.metadata("a")).etag}
+    await disk.set_attributes("a", metadata={"x": "y"})
+    assert await disk.get("a", if_match=etag) == b"old"
+
+
+async def test_the_next_append_begins_where_a_killed_one_did(disk: LocalDriver, root: Path) -> None:
+    await disk.put("b", b"")
+    killed_append(root)
+    await disk.append("a", b"new")
+    assert (root / "a").read_bytes() == b"oldnew"
+    assert os.listxattr(root / "a") == []
+
+
+async def test_an_append_that_was_killed_when_all_was_there_counts(
+    disk: LocalDriver, root: Path
+) -> None:
+    await disk.put("b", b"")
+    killed_append(root)
+    (root / "a").write_bytes(b"old" + b"part")
+    assert await disk.get("a") == b"oldpart"
+    await disk.append("a", b"+")
+    assert await disk.get("a") == b"oldpart+"
+
+
+@pytest.mark.parametrize("mark", [b"", b"nonsense", b"1 2 3", b"-5 x"])
+async def test_a_mark_of_another_program_means_nothing(
+    disk: LocalDriver, root: Path, mark: bytes
+) -> None:
+    await disk.put("a", b"old")
+    os.setxattr(root / "a", "user.storeroom.adding", mark)
+    assert await disk.get("a") == b"old"
+
+
+async def test_readers_see_a_long_append_whole_or_not_at_all(disk: LocalDriver) -> None:
+    await disk.put("a", b"old")
+    lengths = {3}
+    writing = asyncio.create_task(disk.extend("a", Body(lambda: parts(24))))
+    while not writing.done():
+        lengths |= {len(await disk.get("a")), (await disk.metadata("a")).size or 0}
+        await asyncio.sleep(0)
+    await writing
+    assert lengths <= {3, 3 + 24 * MIB}
 
 
 class Mine(Exception):
@@ -418,7 +480,7 @@ async def test_appends_at_the_same_time_are_all_there_and_whole(disk: LocalDrive
 
 
 @pytest.mark.parametrize(
-    ("durability", "fsyncs"), [("none", 0), ("file", 1), ("full", 1 + 2 * 2 + 1)]
+    ("durability", "fsyncs"), [("none", 0), ("file", 1 + 2 * 2 + 1), ("full", 1 + 2 * 2 + 1)]
 )
 def test_durability_says_what_is_synced_and_all_before_the_name_appears(
     root: Path, tmp_path: Path, durability: str, fsyncs: int
@@ -442,8 +504,34 @@ asyncio.run(LocalDriver({str(root)!r}, durability={durability!r}).put("a/b/c", b
     assert len(synced) == fsyncs
     if fsyncs:
         assert any(".storeroom-tmp-" in line for line in lines[:renamed] if "fsync(" in line)
-    if durability == "full":
         assert any(f"{root}/a/b>" in line for line in lines[renamed:] if "fsync(" in line)
+
+
+def test_an_overwrite_is_on_the_disk_before_its_name_and_its_name_before_it_returns(
+    root: Path, tmp_path: Path
+) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    code = f"""
+import asyncio
+from storeroom.drivers.local import LocalDriver
+async def twice():
+    disk = LocalDriver({str(root)!r})
+    await disk.put("a", b"1")
+    await disk.put("a", b"2")
+asyncio.run(twice())
+"""
+    trace = tmp_path / "trace"
+    calls = "trace=fsync,sync_file_range,renameat,renameat2"
+    command = [strace, "-f", "-y", "-e", calls, "-o", str(trace), sys.executable, "-c", code]
+    subprocess.run(command, check=True)
+    lines = [line for line in trace.read_text().splitlines() if str(root) in line]
+    *_, before, renamed, after = lines
+    assert "sync" in before
+    assert ".storeroom-tmp-" in before
+    assert "rename" in renamed
+    assert "fsync(" in after
 
 
 async def test_the_private_modes_are_there_before_the_first_byte(

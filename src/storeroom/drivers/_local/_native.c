@@ -46,7 +46,7 @@ enum { SWAP = 1, SYNC = 2, ORDERED = 4, NEW = 8 };
 enum { TRIES = 100, FEW = 2, MANY = 16, PATIENCE = 1000000, BLOCK = 4096 };
 enum { NOT_DONE = 0, DONE = 1, ABSENT = 2, DONE_UNSURE = 3 };
 
-static const char ATTRIBUTE[] = "user.storeroom.attributes";
+static const char ATTRIBUTE[] = "user.storeroom.attributes", ADDING[] = "user.storeroom.adding";
 
 struct how {
     uint64_t flags, mode, resolve;
@@ -526,9 +526,20 @@ static int opened(int root, const char *path, struct stat *found)
     return fd;
 }
 
-/* What is kept beside a file: bytes, None where nothing is, NULL with errno where that cannot be told. */
-static PyObject *kept_of(ssize_t count, const char *kept)
+/* What is kept beside a file: bytes, None where nothing is, NULL where that cannot be told, or where an
+   append is under way or was killed. */
+static PyObject *kept_of(int fd, off_t size)
 {
+    char kept[BLOCK];
+    struct stat again;
+    ssize_t count = flistxattr(fd, NULL, 0);
+    if (count > 0 && (fgetxattr(fd, ADDING, NULL, 0) >= 0 || errno != ENODATA))
+        return NULL;
+    if (count < 0 || fstat(fd, &again) < 0 || again.st_size != size)
+        return NULL;
+    if (count == 0)
+        Py_RETURN_NONE;
+    count = fgetxattr(fd, ATTRIBUTE, kept, sizeof kept);
     if (count >= 0)
         return PyBytes_FromStringAndSize(kept, count);
     if (errno == ENODATA)
@@ -556,7 +567,6 @@ static PyObject *native_glance(PyObject *self, PyObject *args)
     (void)self;
     int root;
     const char *path;
-    char kept[BLOCK];
     struct stat found;
     if (!PyArg_ParseTuple(args, "is", &root, &path))
         return NULL;
@@ -565,7 +575,7 @@ static PyObject *native_glance(PyObject *self, PyObject *args)
         Py_RETURN_FALSE;
     if (fd < 0)
         return waits();
-    PyObject *beside = kept_of(fgetxattr(fd, ATTRIBUTE, kept, sizeof kept), kept);
+    PyObject *beside = kept_of(fd, found.st_size);
     close(fd);
     if (beside != NULL)
         return Py_BuildValue("(NN)", found_of(&found), beside);
@@ -580,7 +590,6 @@ static PyObject *native_grab(PyObject *self, PyObject *args)
     int root;
     const char *path;
     long long start, stop, most;
-    char kept[BLOCK];
     struct stat found;
     if (!PyArg_ParseTuple(args, "isLLL", &root, &path, &start, &stop, &most))
         return NULL;
@@ -598,7 +607,7 @@ static PyObject *native_grab(PyObject *self, PyObject *args)
         content = cached(fd, (Py_ssize_t)(stop - start), start);
     int error = errno;
     if (content != NULL)
-        beside = kept_of(fgetxattr(fd, ATTRIBUTE, kept, sizeof kept), kept);
+        beside = kept_of(fd, found.st_size);
     close(fd);
     if (beside != NULL)
         return Py_BuildValue("(NNN)", found_of(&found), beside, content);

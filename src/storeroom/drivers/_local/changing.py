@@ -4,8 +4,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from storeroom.contracts import mime
@@ -25,16 +25,17 @@ from storeroom.drivers._local.directory import READ, Directory, is_link, sync
 from storeroom.drivers._local.duplicating import typed
 from storeroom.drivers._local.facts import (
     EPOCH,
+    Whole,
     check_match,
     check_target,
     facts,
     is_special,
     look_at,
     opened_file,
-    regular,
+    whole,
 )
 from storeroom.drivers._local.failures import changing, is_missing, linked, reading
-from storeroom.drivers._local.kept import Kept, read_kept, write_kept
+from storeroom.drivers._local.kept import Adding, Kept, read_kept, write_adding, write_kept
 from storeroom.drivers._local.locks import locked
 from storeroom.drivers._local.root import Root
 from storeroom.drivers._local.rules import Rules
@@ -43,6 +44,14 @@ from storeroom.drivers._local.writing import Writing, place_locked, store
 _ADD = os.O_WRONLY | os.O_APPEND | (READ & ~os.O_RDONLY)
 _BLOCK = 1 << 20
 _TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pouring:
+    """How many bytes are to be added, and who writes them into the open file."""
+
+    size: int
+    pour: Callable[[int], int]
 
 
 def remove(root: Root, rules: Rules, path: str, how: RemoveOptions) -> bool:
@@ -93,13 +102,13 @@ def extend(
     rules: Rules,
     path: str,
     how: WriteOptions,
-    pour: Callable[[int], int],
+    pouring: Pouring,
     create: Callable[[WriteOptions], Stat],
 ) -> Stat:
-    """Add to a file what `pour` writes into it, or `create` it."""
+    """Add to a file, or `create` it."""
     for _ in range(_TRIES):
         try:
-            return _extended(root, rules, path, how, pour)
+            return _extended(root, rules, path, how, pouring)
         except OSError as error:
             if isinstance(error, StorageError) or error.errno != errno.ENOENT:
                 raise
@@ -120,7 +129,7 @@ def extend_by(root: Root, rules: Rules, path: str, how: WriteOptions, data: byte
         rules,
         path,
         how,
-        lambda fd: write_all(fd, data),
+        Pouring(len(data), lambda fd: write_all(fd, data)),
         lambda new: store(root, rules, path, data, new),
     )
 
@@ -129,7 +138,8 @@ def extend_from(root: Root, rules: Rules, path: str, how: WriteOptions, spool: W
     """Add what a temporary file holds; where there is nothing to add to, it becomes the file."""
     try:
         spool.check()
-        return extend(root, rules, path, how, lambda fd: _pour(spool.fd, fd), spool.finish_as)
+        pouring = Pouring(spool.length, lambda fd: _pour(spool.fd, fd))
+        return extend(root, rules, path, how, pouring, spool.finish_as)
     finally:
         spool.abandon()
 
@@ -138,7 +148,7 @@ def change_attributes(root: Root, rules: Rules, path: str, how: WriteOptions) ->
     """Change headers, metadata and visibility: all of them or none."""
     if not how.overwrite:
         raise AlreadyExists("a file is here already; leave overwrite=False out")
-    with _held(root, path, how.if_match) as (fd, found):
+    with _held(root, path, how.if_match) as (fd, (found, size)):
         before = found.st_mode & 0o7777
         kept = read_kept(fd).changed_by(how).under(path)
         if how.visibility is not None:
@@ -151,11 +161,11 @@ def change_attributes(root: Root, rules: Rules, path: str, how: WriteOptions) ->
             raise
         if rules.syncs_files:
             sync(fd)
-        return facts(path, found, kept)
+        return facts(path, found, kept, size)
 
 
 def read_visibility(root: Root, rules: Rules, path: str) -> Visible:
-    with opened_file(root.tree(), path) as (_, found):
+    with opened_file(root.tree(), path) as (_, (found, _)):
         return rules.files.seen_as(found.st_mode)
 
 
@@ -173,17 +183,17 @@ def change_time(root: Root, path: str, modified: datetime) -> None:
 
 
 @contextmanager
-def _held(root: Root, path: str, match: str | None) -> Generator[tuple[int, os.stat_result]]:
+def _held(root: Root, path: str, match: str | None) -> Generator[tuple[int, Whole]]:
     with root.tree().directory(path.rpartition("/")[0]) as parent, locked(parent) as safe:
         name = path.rpartition("/")[2]
-        there = parent.find(name)
-        if there is not None and is_special(there.st_mode):
+        found = parent.find(name)
+        if found is not None and is_special(found.st_mode):
             raise NotFound("this is not a regular file")
         fd = parent.open(name, READ)
         try:
-            found = regular(fd)
-            check_match(found, match, path, safe=safe)
-            yield fd, found
+            there = whole(fd)
+            check_match(there.found, match, path, safe=safe)
+            yield fd, there
         finally:
             os.close(fd)
 
@@ -222,9 +232,7 @@ def _is_hard_link(found: os.stat_result, other: os.stat_result) -> bool:
     return found.st_nlink > 1 and os.path.samestat(found, other)
 
 
-def _extended(
-    root: Root, rules: Rules, path: str, how: WriteOptions, pour: Callable[[int], int]
-) -> Stat:
+def _extended(root: Root, rules: Rules, path: str, how: WriteOptions, pouring: Pouring) -> Stat:
     folder, _, name = path.rpartition("/")
     with root.tree().directory(folder) as parent, locked(parent) as safe:
         found = parent.find(name)
@@ -236,24 +244,37 @@ def _extended(
         check_match(found, how.if_match, path, safe=safe)
         fd = parent.open(name, _ADD)
         try:
-            _add(fd, rules, path, pour)
+            _add(fd, rules, path, pouring)
             return facts(path, os.fstat(fd), read_kept(fd))
         finally:
             os.close(fd)
 
 
-def _add(fd: int, rules: Rules, path: str, pour: Callable[[int], int]) -> None:
-    before = os.fstat(fd)
-    check_target(before, path)
+def _add(fd: int, rules: Rules, path: str, pouring: Pouring) -> None:
+    check_target(os.fstat(fd), path)
+    before = _mended(fd)
+    after = before + pouring.size
+    write_adding(fd, Adding(before, after))
     try:
-        count = pour(fd)
-        if os.fstat(fd).st_size < before.st_size + count:
-            raise Corrupted(f"{count} bytes were added and fewer arrived")
+        pouring.pour(fd)
+        if os.fstat(fd).st_size < after:
+            raise Corrupted(f"{pouring.size} bytes were added and fewer arrived")
         if rules.syncs_files:
             sync(fd)
     except BaseException:
-        os.ftruncate(fd, before.st_size)
+        os.ftruncate(fd, before)
+        with suppress(OSError):  # it says the same as the length, then
+            write_adding(fd, None)
         raise
+    write_adding(fd, None)
+
+
+def _mended(fd: int) -> int:
+    """The length of the file, without what an append that was killed had added to it."""
+    found, size = whole(fd)
+    if size < found.st_size:
+        os.ftruncate(fd, size)
+    return size
 
 
 def _pour(source: int, target: int) -> int:

@@ -19,18 +19,18 @@ _BLOCK = 1 << 20
 
 def copy(source: Root, path: str, root: Root, rules: Rules, to: str, how: WriteOptions) -> Stat:
     """Copy with mode, headers and metadata; `how` overrides them."""
-    with translating(reading, "copy_within", path), opened_file(source.tree(), path) as (fd, found):
+    with translating(reading, "copy_within", path), opened_file(source.tree(), path) as (fd, whole):
         writing = Writing(
             root,
             rules,
             to,
             how,
-            size=found.st_size,
+            size=whole.size,
             kept=typed(read_kept(fd), path),
-            mode=None if how.visibility else found.st_mode & 0o777,
+            mode=None if how.visibility else whole.found.st_mode & 0o777,
         )
         with translating(changing, "copy_within", to):
-            return _finished(writing, fd, found.st_size)
+            return _finished(writing, fd, whole.size)
 
 
 def _finished(writing: Writing, source: int, size: int) -> Stat:
@@ -55,11 +55,11 @@ def digest(root: Root, path: str, algorithm: str) -> str:
         raise Unsupported(f"this Python has no {algorithm!r}") from None
     if not running.digest_size:
         raise Unsupported(f"{algorithm!r} has no fixed length")
-    with opened_file(root.tree(), path) as (fd, found):
+    with opened_file(root.tree(), path) as (fd, (_, size)):
         done = 0
-        while part := read_at(fd, min(_BLOCK, found.st_size - done), done):
+        while part := read_at(fd, min(_BLOCK, size - done), done):
             running.update(part)
             done += len(part)
-        if done < found.st_size:
+        if done < size:
             raise Corrupted("the file was cut while it was read")
     return running.hexdigest()

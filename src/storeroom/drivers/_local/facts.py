@@ -5,7 +5,7 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from storeroom.contracts import mime
 from storeroom.contracts.errors import NotFound, Obstructed, PreconditionFailed, Unsupported
@@ -13,7 +13,7 @@ from storeroom.contracts.values import Stat
 from storeroom.drivers._local.beneath import Tree
 from storeroom.drivers._local.directory import READ, is_link
 from storeroom.drivers._local.failures import linked
-from storeroom.drivers._local.kept import Kept, read_kept
+from storeroom.drivers._local.kept import Kept, read_adding, read_kept
 from storeroom.drivers._local.root import Root
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,11 +44,11 @@ def bare_facts(path: str, found: Found) -> Stat:
     )
 
 
-def facts(path: str, found: Found, kept: Kept) -> Stat:
-    """The `Stat` of a file just opened or stored."""
+def facts(path: str, found: Found, kept: Kept, size: int | None = None) -> Stat:
+    """The `Stat` of a file just opened or stored; `size` where not all of it counts."""
     return Stat(
         path,
-        size=found.st_size,
+        size=found.st_size if size is None else size,
         modified=_modified(found),
         etag=etag_of(found),
         content_type=kept.content_type or mime.by_name(path),
@@ -70,13 +70,31 @@ def etag_of(found: Found) -> str:
     return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
+class Whole(NamedTuple):
+    """The facts of an open file, and how many bytes of it are whole."""
+
+    found: os.stat_result
+    size: int
+
+
+def whole(fd: int) -> Whole:
+    """An open file without what an append is adding to it, or was when it was killed."""
+    while True:
+        found = regular(fd)
+        adding = read_adding(fd)
+        if adding is not None:
+            return Whole(found, adding.whole(found.st_size))
+        if os.fstat(fd).st_size == found.st_size:  # else an append ended meanwhile
+            return Whole(found, found.st_size)
+
+
 @contextmanager
-def opened_file(tree: Tree, path: str) -> Generator[tuple[int, os.stat_result]]:
+def opened_file(tree: Tree, path: str) -> Generator[tuple[int, Whole]]:
     """A regular file open for reading; anything else is `NotFound`."""
     look_first(tree, path)
     fd = tree.open(path, READ)
     try:
-        yield fd, regular(fd)
+        yield fd, whole(fd)
     finally:
         os.close(fd)
 
@@ -99,8 +117,8 @@ def is_special(mode: int) -> bool:
 
 
 def look_at(root: Root, path: str) -> Stat:
-    with opened_file(root.tree(), path) as (fd, found):
-        return facts(path, found, read_kept(fd))
+    with opened_file(root.tree(), path) as (fd, (found, size)):
+        return facts(path, found, read_kept(fd), size)
 
 
 def regular(fd: int) -> os.stat_result:

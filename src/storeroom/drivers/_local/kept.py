@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from storeroom.contracts import mime
 from storeroom.contracts.errors import Unsupported
@@ -31,6 +31,7 @@ HEADERS: Final[tuple[Header, ...]] = (
     "content_language",
 )
 _NAME = "user.storeroom.attributes"
+_ADDING = "user.storeroom.adding"
 _TOO_BIG = {errno.E2BIG, errno.ERANGE, errno.ENAMETOOLONG}
 _NOT_OFFERED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
@@ -95,6 +96,46 @@ class Kept:
 
 
 NOTHING = Kept()
+
+
+class Adding(NamedTuple):
+    """An append under way, or one that was killed: how long the file was, and is to become."""
+
+    before: int
+    after: int
+
+    def whole(self, size: int) -> int:
+        """How many bytes of a file of this size are whole."""
+        return size if size >= self.after else min(size, self.before)
+
+
+def read_adding(fd: int) -> Adding | None:
+    """The append that an open file says of itself."""
+    if not HAS_XATTRS:
+        return None
+    try:
+        before, after = os.getxattr(fd, _ADDING).split()
+        return Adding(int(before), int(after))
+    except ValueError:  # another program's
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENODATA, *_NOT_OFFERED):
+            return None
+        raise
+
+
+def write_adding(fd: int, adding: Adding | None) -> None:
+    """Note an append, or its end; a file system without attributes, or room for one, goes without."""
+    if not HAS_XATTRS:
+        return
+    try:
+        if adding is None:
+            os.removexattr(fd, _ADDING)
+        else:
+            os.setxattr(fd, _ADDING, b"%d %d" % adding)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, *_NOT_OFFERED) and not _is_too_big(fd, error):
+            raise
 
 
 def read_kept(fd: int) -> Kept:

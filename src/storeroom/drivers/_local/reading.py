@@ -1,13 +1,12 @@
 """Reading a range: small ones whole in one step, larger ones from a descriptor held open."""
 
-import os
 from dataclasses import dataclass
 
 from storeroom.contracts.errors import Corrupted, NotModified, PreconditionFailed
 from storeroom.contracts.values import ReadOptions, Stat
 from storeroom.drivers._local.descriptor import Descriptor
 from storeroom.drivers._local.directory import READ
-from storeroom.drivers._local.facts import Found, etag_of, facts, look_first, regular
+from storeroom.drivers._local.facts import Found, etag_of, facts, look_first, whole
 from storeroom.drivers._local.kept import read_kept
 from storeroom.drivers._local.root import Root
 
@@ -34,15 +33,15 @@ def open_range(held: Descriptor, root: Root, path: str, how: ReadOptions) -> Ope
     look_first(tree, path)
     fd = tree.open(path, READ)
     held.hold(fd)
-    found = regular(fd)
+    found, length = whole(fd)
     check_conditions(found, how)
-    start, stop = span(found, how)
+    start, stop = span(length, how)
     size = stop - start
     count = size if size <= BLOCK else min(size, block_for(how))
     first = held.read_at(count, start)
     if len(first) < count:
         raise Corrupted("the file was cut while it was read")
-    stat = facts(path, found, read_kept(fd))
+    stat = facts(path, found, read_kept(fd), length)
     if count == size:
         held.close()
     return Opened(stat, start, stop, first)
@@ -53,10 +52,10 @@ def block_for(how: ReadOptions) -> int:
     return BLOCK if how.chunk_size is None else max(1, BLOCK // how.chunk_size) * how.chunk_size
 
 
-def span(found: os.stat_result, how: ReadOptions) -> tuple[int, int]:
+def span(size: int, how: ReadOptions) -> tuple[int, int]:
     """Where the wanted range begins and ends in a file of this size."""
-    start = min(how.start, found.st_size)
-    return start, found.st_size if how.stop is None else max(start, min(how.stop, found.st_size))
+    start = min(how.start, size)
+    return start, size if how.stop is None else max(start, min(how.stop, size))
 
 
 def check_conditions(found: Found, how: ReadOptions) -> None:

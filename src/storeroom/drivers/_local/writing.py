@@ -64,7 +64,7 @@ class Writing:
         self._nearest = ""
         self._temporary = ""
         self._at_once = False
-        self._length = 0
+        self.length = 0
         self._root = root
         self._rules = rules
         self._path = path
@@ -96,21 +96,21 @@ class Writing:
 
     def add(self, data: bytes) -> None:
         write_all(self.fd, data)
-        self._length += len(data)
+        self.length += len(data)
 
     def fill(self, source: int, length: int) -> None:
         """Add the first bytes of another open file."""
         copy_bytes(source, self.fd, length)
-        self._length += length
+        self.length += length
 
     def check(self) -> os.stat_result:
         """The facts of the temporary file, if all that was added to it has arrived."""
         found = os.fstat(self.fd)
         arrived = found.st_size
-        if self._is_large and arrived == self._length:  # the reserved size says nothing
+        if self._is_large and arrived == self.length:  # the reserved size says nothing
             arrived = os.lseek(self.fd, 0, os.SEEK_CUR)
-        if arrived != self._length:
-            raise Corrupted(f"{self._length} bytes were written and {arrived} arrived")
+        if arrived != self.length:
+            raise Corrupted(f"{self.length} bytes were written and {arrived} arrived")
         return found
 
     def finish(self) -> Stat:
