@@ -13,6 +13,8 @@ from hypothesis import settings
 import storeroom
 import storeroom.testing
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 OUTSIDE = ("AWS_", "FILESYSTEM_", "STOREROOM_")
 
 # Calls of drivers that blockbuster does not watch by itself.
@@ -42,7 +44,8 @@ NOT_BLOCKING = ("os.getcwd", "os.path.abspath", "os.path.samestat")
 
 # Synchronous by design, so they may touch a file where they are called: {file: (functions, reason)}.
 MAY_BLOCK: dict[str, tuple[set[str], str]] = {
-    "_local/nowait.py": ({"glance", "grab"}, "the kernel answers from memory or says EAGAIN"),
+    "_s3/credentials.py": ({"fetch"}, "a loop of its own, in a worker thread"),
+    "_s3/sdk.py": ({"_made"}, "a loop of its own, in a worker thread"),
     "storeroom/config/sources.py": ({"look"}, "`disk(name)` reads the configuration, once"),
     "storeroom/contracts/registry.py": ({"_installed"}, "a name not ours: entry points are read"),
     "storeroom/manager/manager.py": ({"fake"}, "the testing kit may block"),

@@ -14,6 +14,8 @@ FILES = sorted(file.name for file in EXAMPLES.glob("*.py"))
 # They expose `app` for a server to run, so they are started and stopped: file -> where they are used for real.
 APPS = {
     "fastapi_app.py": "tests/examples/test_fastapi_app.py",
+    "s3_multipart.py": "tests/examples/test_s3_uploads.py",
+    "s3_upload_form.py": "tests/examples/test_s3_uploads.py",
     "temporary_urls.py": "tests/examples/test_temporary_urls.py",
 }
 

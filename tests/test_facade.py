@@ -91,7 +91,7 @@ def test_one_variable_changes_the_disk(tmp_path: Path, url: str) -> None:
     assert name == ("MemoryDriver" if url.startswith("memory") else "LocalDriver")
 
 
-def test_s3_waits_for_its_release() -> None:
+def test_s3_needs_its_bucket() -> None:
     disk = Storage.disk("s3")
-    with pytest.raises(ConfigError, match="not part of this release yet; there are: local, memory"):
+    with pytest.raises(ConfigError, match="on disk 's3': bucket: Field required"):
         _ = disk.driver

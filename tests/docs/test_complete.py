@@ -14,7 +14,7 @@ from storeroom.config.models import COMMON, Filesystems
 from storeroom.contracts import errors
 from storeroom.contracts.abilities import ABILITIES
 from storeroom.contracts.registry import Registry
-from storeroom.drivers._registry import DRIVERS
+from storeroom.drivers._registry import DRIVERS, PROVIDERS
 from storeroom.files import Files
 from storeroom.layers._registry import LAYERS
 
@@ -41,7 +41,12 @@ def _text(*parts: str) -> str:
 
 
 def _released(registry: Registry) -> list[str]:
-    return [name for name, entry in registry.entries.items() if entry.target is not None]
+    """A provider that speaks S3 is on the page of S3."""
+    return [
+        name
+        for name, entry in registry.entries.items()
+        if entry.target is not None and name not in PROVIDERS
+    ]
 
 
 def _pages() -> Iterator[Any]:
@@ -67,6 +72,13 @@ def test_every_option_is_explained(folder: str, name: str, made: Callable[..., A
     page = _text(folder, f"{name}.md")
     explained = re.findall(r"^- `(\w+)`: \S", page, re.MULTILINE)
     assert explained == list(inspect.signature(made).parameters)
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_a_provider_has_its_config(name: str) -> None:
+    page = _text("drivers", "s3.md")
+    same = {"digitalocean": "spaces"}
+    assert f'\ndriver = "{same.get(name, name)}"\n' in page
 
 
 def test_every_config_key_is_explained() -> None:

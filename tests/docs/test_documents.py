@@ -21,12 +21,16 @@ import pytest
 
 from storeroom import StorageManager
 from tests.docs.blocks import Block, blocks_of
+from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # How many blocks of a page are marked `<!-- not run: reason -->`: a new one is a decision, not an accident.
 NOT_RUN: dict[str, int] = {}
+
+# Pages whose Python meets a service: what the page finds in the environment leads to a server of the tests.
+SERVED = {"docs/drivers/s3.md"}
 
 SHELL = {"bash", "console"}
 LANGUAGES = {
@@ -78,7 +82,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
+@pytest.fixture
+def service(
+    document: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new bucket, for the pages that need one."""
+    if _name(document) not in SERVED:
+        return
+    server: S3Server = request.getfixturevalue("strict_s3")
+    monkeypatch.setenv("AWS_BUCKET", server.make_bucket())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", server.region)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+
+
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 async def test_the_python_of_a_page_runs(
     document: Path, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,7 +20,7 @@ from storeroom.config.sources import Found
 from storeroom.config.urls import from_url, is_url
 from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.nearest import nearest
-from storeroom.drivers._registry import DRIVERS
+from storeroom.drivers._registry import DRIVERS, PROVIDERS
 from storeroom.layers._registry import LAYERS
 from storeroom.signing import SigningKeys
 
@@ -134,6 +134,8 @@ def disk_config(
     options = {key: concealed(key, value) for key, value in given.items() if key not in own}
     if driver == "local" and driver not in extended:
         options = _local(options, folder or os.getcwd())
+    if driver in PROVIDERS and driver not in extended:
+        options = {"provider": driver, **options}
     _check_scoped(name, own, options)
     return _validated(DiskConfig, {**own, "options": options}, name)
 

@@ -26,7 +26,12 @@ __all__ = ["Parameters", "concealed", "explained", "parameters_of", "revealed", 
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password|passphrase|credentials?|string)$")
 _ALIASES = {
     "base_url": "url",
+    "endpoint": "endpoint_url",
+    "key": "access_key",
     "read-only": "read_only",
+    "secret": "secret_key",
+    "token": "session_token",
+    "use_path_style_endpoint": "path_style",
 }
 _MEANINGLESS = {
     "throw": "failures are always raised here; leave it out",

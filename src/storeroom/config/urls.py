@@ -94,7 +94,17 @@ _SHAPES = {
     "memory": _Shape("memory"),
     **{
         name: _Shape(name, "bucket", *_OBJECTS)
-        for name in ("s3", "minio", "r2", "spaces", "digitalocean", "b2", "wasabi")
+        for name in (
+            "s3",
+            "minio",
+            "r2",
+            "spaces",
+            "digitalocean",
+            "b2",
+            "wasabi",
+            "ceph",
+            "gcs-interop",
+        )
     },
     "gs": _Shape("gcs", "bucket", "prefix"),
     "gcs": _Shape("gcs", "bucket", "prefix"),

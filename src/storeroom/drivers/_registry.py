@@ -8,7 +8,9 @@ from storeroom.contracts import abilities as can
 from storeroom.contracts.registry import Entry, Registry
 from storeroom.contracts.values import Attribute, Traits
 
-__all__ = ["DRIVERS", "PROFILES", "Profile", "profile"]
+__all__ = ["DRIVERS", "PROFILES", "PROVIDERS", "Profile", "profile"]
+
+_S3 = "storeroom.drivers.s3:S3Driver"
 
 DRIVERS = Registry(
     "driver",
@@ -16,19 +18,27 @@ DRIVERS = Registry(
     {
         "local": Entry("storeroom.drivers.local:LocalDriver", None, "a folder of this machine"),
         "memory": Entry("storeroom.drivers.memory:MemoryDriver", None, "this process's memory"),
-        "s3": Entry(None, "s3", "Amazon S3"),
-        "minio": Entry(None, "s3", "MinIO, by S3"),
-        "r2": Entry(None, "s3", "Cloudflare R2, by S3"),
-        "spaces": Entry(None, "s3", "DigitalOcean Spaces, by S3"),
-        "digitalocean": Entry(None, "s3", "DigitalOcean Spaces, by S3"),
-        "b2": Entry(None, "s3", "Backblaze B2, by S3"),
-        "wasabi": Entry(None, "s3", "Wasabi, by S3"),
+        "s3": Entry(_S3, "s3", "Amazon S3"),
+        "minio": Entry(_S3, "s3", "MinIO, by S3"),
+        "r2": Entry(_S3, "s3", "Cloudflare R2, by S3"),
+        "spaces": Entry(_S3, "s3", "DigitalOcean Spaces, by S3"),
+        "digitalocean": Entry(_S3, "s3", "DigitalOcean Spaces, by S3"),
+        "b2": Entry(_S3, "s3", "Backblaze B2, by S3"),
+        "wasabi": Entry(_S3, "s3", "Wasabi, by S3"),
+        "ceph": Entry(_S3, "s3", "Ceph's gateway, by S3"),
+        "gcs-interop": Entry(_S3, "s3", "Google Cloud Storage, by S3"),
         "gcs": Entry(None, "gcs", "Google Cloud Storage"),
         "azure": Entry(None, "azure", "Azure Blob Storage"),
         "ftp": Entry(None, "ftp", "FTP and FTPS servers"),
         "sftp": Entry(None, "sftp", "SSH servers"),
     },
 )
+
+
+PROVIDERS = frozenset(
+    name for name, entry in DRIVERS.entries.items() if entry.target == _S3 and name != "s3"
+)
+"""Names that are the S3 driver with the provider of that name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,197 @@
+"""Cancelled at every await of a verb and of the tasks it starts: old or new, and no parts left."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+import pytest
+
+from storeroom.contracts.body import Body
+from storeroom.contracts.values import WriteOptions
+from storeroom.drivers.s3 import S3Driver
+from tests.drivers.s3.bucket import (
+    KEY,
+    MIB,
+    SMALL_PARTS,
+    Bucket,
+    files,
+    random_bytes,
+    read,
+    streamed,
+)
+from tests.drivers.s3.interrupting import interrupted
+from tests.servers.proxy import Proxy
+
+OLD, NEW, BIG = b"old", b"new " * 100, random_bytes(5 * MIB + 1)
+State = tuple[bytes | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A verb on `KEY` and "source", and what may be in the two when it did not get through."""
+
+    work: Callable[[S3Driver], Awaitable[object]]
+    before: State
+    after: State
+    between: tuple[State, ...] = ()
+
+
+CASES = {
+    "write in parts": Case(lambda driver: driver.write(KEY, Body(BIG)), (OLD, None), (BIG, None)),
+    "write of a stream": Case(
+        lambda driver: driver.write(KEY, streamed(BIG)), (OLD, None), (BIG, None)
+    ),
+    "create in parts": Case(
+        lambda driver: driver.write(KEY, streamed(BIG), WriteOptions(overwrite=False)),
+        (None, None),
+        (BIG, None),
+    ),
+    "write at once": Case(lambda driver: driver.write(KEY, Body(NEW)), (OLD, None), (NEW, None)),
+    "read": Case(read, (BIG, None), (BIG, None)),
+    "copy": Case(lambda driver: driver.copy_within("source", KEY), (OLD, BIG), (BIG, BIG)),
+    "copy in parts": Case(lambda driver: driver.copy_within("source", KEY), (OLD, BIG), (BIG, BIG)),
+    "move": Case(
+        lambda driver: driver.rename("source", KEY), (OLD, BIG), (BIG, None), ((BIG, BIG),)
+    ),
+    "remove": Case(lambda driver: driver.remove(KEY), (OLD, None), (None, None)),
+    "remove many": Case(
+        lambda driver: driver.remove_many([KEY, "source"]),
+        (OLD, NEW),
+        (None, None),
+        ((OLD, None), (None, NEW)),
+    ),
+    "scan": Case(files, (OLD, NEW), (OLD, NEW)),
+}
+
+
+@pytest.fixture(params=["direct", pytest.param("sdk", marks=pytest.mark.long)])
+def either(request: pytest.FixtureRequest) -> str:
+    """The transport; clearing up is the same for both, and so the SDK's has its turn in the long form."""
+    return str(request.param)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
+async def test_a_verb_cancelled_at_any_await_leaves_old_or_new_and_no_parts(
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    either: str,
+    name: str,
+    late: bool,
+) -> None:
+    case = CASES[name]
+    if name == "copy in parts":
+        copied_in_parts(bucket, monkeypatch)
+    driver = bucket.driver(transport=either, **SMALL_PARTS)
+    await driver.write("later", Body(OLD))
+    for number in count():
+        arrange(bucket, case.before)
+        awaits = await interrupted(lambda: _worked(case, driver), number, late=late)
+        assert state(bucket) in (case.before, case.after, *case.between), (number, awaits)
+        assert bucket.open_uploads() == [], (number, awaits)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        if awaits <= number:
+            break
+    assert number > 1
+    await driver.write("later", Body(NEW))
+    assert await read(driver, "later") == NEW
+    assert not [told for told in caplog.records if told.name in ("asyncio", "storeroom")]
+
+
+async def test_a_first_verb_cancelled_at_any_await_leaves_a_driver_that_works(
+    bucket: Bucket, transport: str
+) -> None:
+    bucket.put(OLD)
+    for late in (False, True):
+        for number in count():
+            driver = bucket.driver(transport=transport)
+            awaits = await interrupted(lambda: read(driver), number, late=late)  # noqa: B023
+            assert await read(driver) == OLD
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            if awaits <= number:
+                break
+
+
+@pytest.mark.rounds(10, 1000)
+async def test_an_upload_cancelled_at_any_moment_leaves_old_or_new_and_no_parts(
+    bucket: Bucket, rounds: int
+) -> None:
+    random = Random(rounds)
+    driver = bucket.driver(**SMALL_PARTS)
+    data = random_bytes(16 * MIB)
+    for number in range(rounds):
+        arrange(bucket, (OLD, None))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(0, 0.15)):
+                await driver.write(KEY, streamed(data))
+        assert bucket.get() in (OLD, data), number
+        assert bucket.open_uploads() == [], number
+
+
+async def test_a_verb_cancelled_again_and_again_still_clears_up(bucket: Bucket) -> None:
+    case = CASES["write of a stream"]
+    driver = bucket.driver(**SMALL_PARTS)
+    for number in range(0, 60, 4):
+        arrange(bucket, case.before)
+        await interrupted(lambda: _worked(case, driver), number, late=False, again=True)
+        assert state(bucket) in (case.before, case.after), number
+        assert bucket.open_uploads() == [], number
+
+
+async def test_a_read_that_is_cancelled_gives_its_connection_back(
+    bucket: Bucket, proxy: Proxy
+) -> None:
+    bucket.put(random_bytes(8 * MIB))
+    driver = bucket.driver(proxy.port)
+    await driver.stat(KEY)
+    for number in (5, 6, 7):
+        await interrupted(lambda: read(driver), number, late=False)
+    await driver.stat(KEY)
+    assert proxy.connections <= 1 + 3
+
+
+async def test_a_cancellation_does_not_wait_for_ever(
+    bucket: Bucket, proxy: Proxy, transport: str
+) -> None:
+    """It waits for what the service may be doing, as long as the time-out."""
+    driver = bucket.driver(proxy.port, timeout=0.5, transport=transport, **SMALL_PARTS)
+    await driver.write(KEY, Body(OLD))
+    proxy.black_hole()
+    for work in (driver.write(KEY, Body(NEW)), driver.write(KEY, Body(BIG)), read(driver)):
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await work
+        assert time.monotonic() - began < 3
+    assert asyncio.all_tasks() - set(proxy_tasks(proxy)) <= {asyncio.current_task()}
+
+
+def proxy_tasks(proxy: Proxy) -> "set[asyncio.Task[object]]":
+    return {task for task in asyncio.all_tasks() if "Proxy" in repr(task.get_coro())}
+
+
+async def _worked(case: Case, driver: S3Driver) -> object:
+    return await case.work(driver)
+
+
+def arrange(bucket: Bucket, before: State) -> None:
+    for key, data in zip((KEY, "source"), before, strict=True):
+        if data is None:
+            bucket.remove(key)
+        else:
+            bucket.put(data, key)
+
+
+def state(bucket: Bucket) -> State:
+    return bucket.get(KEY), bucket.get("source")
+
+
+def copied_in_parts(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 5 MiB and a byte, in two parts."""
+    monkeypatch.setattr("storeroom.drivers._s3.copying._PART", 5 * MIB)
+    bucket.strict.settings(largest_copy=5 * MIB)
