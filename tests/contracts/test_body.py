@@ -1,5 +1,6 @@
 """Bytes going in: sized, replayable, peeked at, regrouped."""
 
+import random
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
@@ -158,3 +159,40 @@ def test_checked_names_put_for_whoever_gives_no_body() -> None:
     assert Body.checked(body) is body
     with pytest.raises(TypeError, match=r"write\(\) takes a Body, not bytes.*put\(path, content\)"):
         Body.checked(b"x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000, 65_536, 100_000, 300_000])
+@pytest.mark.parametrize("size", [1, 999, 65_536, 131_073, 250_000])
+async def test_parts_are_the_bytes_in_order_and_of_one_size(chunk: int, size: int) -> None:
+    if chunk == 1 or size == 1:
+        chunk, size = max(chunk, 97), max(size, 89)
+    data = random.Random(chunk * size).randbytes(400_001)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), chunk):
+            yield data[start : start + chunk]
+
+    parts = [b"".join(part) async for part in Body(chunks).parts(size)]
+    assert b"".join(parts) == data
+    assert {len(part) for part in parts[:-1]} == {size}
+    assert 0 < len(parts[-1]) <= size
+
+
+async def test_parts_copy_no_large_chunk_and_gather_small_ones() -> None:
+    large = bytes(200_000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield b"small"
+        yield large
+
+    (part,) = [part async for part in Body(chunks).parts(1 << 20)]
+    assert part[-1] is large
+    assert len(part) < 10
+
+
+async def test_a_body_of_nothing_has_no_parts() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b""
+
+    assert [part async for part in Body(chunks).parts(10)] == []

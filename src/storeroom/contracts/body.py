@@ -6,12 +6,17 @@ from contextlib import aclosing
 from storeroom.contracts import threads
 from storeroom.contracts.errors import Corrupted, InvalidArgument
 
-__all__ = ["Body", "Progress"]
+__all__ = ["Body", "Piece", "Progress"]
+
+Piece = bytes | memoryview
+"""Some of the bytes of a body, never to be changed."""
 
 Progress = Callable[[int, int | None], object]
 """Called with the bytes done so far and the total, None where it is unknown."""
 
 _SLICE = 1 << 20
+_SMALL = 64 << 10
+_FEW = 256
 
 
 class Body:
@@ -116,6 +121,30 @@ class Body:
         if held:
             yield b"".join(parts)
 
+    async def parts(self, size: int, /) -> AsyncGenerator[list[Piece]]:
+        """The same in pieces, not copied unless they are small: their sum is `size`, but for the last."""
+        part: list[Piece] = []
+        small: list[Piece] = []
+        missing = size
+        async with aclosing(self.__aiter__()) as chunks:
+            async for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    piece, rest = rest[:missing], rest[missing:]
+                    missing -= len(piece)
+                    small.append(chunk if len(piece) == len(chunk) else piece)
+                    if len(piece) >= _SMALL:
+                        part += [*_gathered(small[:-1]), small[-1]]
+                        small = []
+                    elif not missing or len(small) >= _FEW:
+                        part += _gathered(small)
+                        small = []
+                    if not missing:
+                        yield part
+                        part, missing = [], size
+        if missing < size:
+            yield [*part, *_gathered(small)]
+
     async def content(self) -> bytes:
         """All of it at once, for drivers that hold objects in memory."""
         if self.whole is not None:
@@ -157,6 +186,10 @@ def _announced(content: object, size: int | None) -> int | None:
     if size is not None and size != len(content):
         raise Corrupted(f"the body has {len(content)} bytes and {size} were announced")
     return len(content)
+
+
+def _gathered(pieces: list[Piece]) -> list[Piece]:
+    return pieces if len(pieces) == 1 else [b"".join(pieces)] if pieces else []
 
 
 def _sliced(content: bytes) -> Callable[[], AsyncIterator[bytes]]:

@@ -16,8 +16,8 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.errors import StorageError
 from storeroom.contracts.values import Stat
 from storeroom.drivers.s3 import S3Driver
-from tests.servers.s3 import S3Server
 from tests.servers._strict_s3.wire import Exchange
+from tests.servers.s3 import S3Server
 from tests.servers.strict_s3 import Fault, StrictS3, Wire
 
 T = TypeVar("T")

@@ -18,10 +18,10 @@ from tests.drivers.s3.bucket import (
     Bucket,
     asked,
     each,
+    files,
     operations,
     outcome,
     random_bytes,
-    files,
     read,
     streamed,
 )

@@ -33,7 +33,7 @@ from tests.drivers.s3.bucket import (
     read,
     streamed,
 )
-from tests.servers.strict_s3 import Fault, Wire
+from tests.servers.strict_s3 import Fault
 
 OLD, NEW, BIG = b"old", b"new " * 100, random_bytes(11 * MIB)
 CREATE_ONLY = WriteOptions(overwrite=False)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from storeroom.drivers._s3.exchange import HttpReply
-from storeroom.drivers._s3.http import Http, Sendable
-from storeroom.drivers._s3.wire import Lost
+from storeroom.drivers._s3.http import Http
+from storeroom.drivers._s3.wire import Content, Lost
 from tests.servers.certificates import Certificate
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
@@ -348,7 +348,7 @@ BODY = bytes(range(256)) * (1 << 18)  # 64 MiB: more than any socket holds
 @pytest.mark.parametrize(
     "body", [BODY, [BODY], [BODY[:7], b"", memoryview(BODY)[7:300_000], BODY[300_000:], b""]]
 )
-async def test_a_large_body_arrives_whole_and_its_leaving_is_told(body: Sendable) -> None:
+async def test_a_large_body_arrives_whole_and_its_leaving_is_told(body: Content) -> None:
     arrived: list[bytes] = []
     mark = Mark()
 

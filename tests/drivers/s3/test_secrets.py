@@ -111,7 +111,7 @@ async def test_whatever_fails_no_secret_is_told(
     [
         {"secret_key": "a wrong secret key"},
         {"access_key": "NOBODYKNOWSTHISKEY00"},
-        {**{"access_key": TEMPORARY.access, "secret_key": TEMPORARY.secret}, "session_token": "x"},
+        {"access_key": TEMPORARY.access, "secret_key": TEMPORARY.secret, "session_token": "x"},
         {"region": "eu-north-1"},
         {"customer_key": CUSTOMER},
     ],

@@ -2,19 +2,24 @@
 
 import ssl
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import md5, sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from storeroom.contracts import threads
+from storeroom.contracts.body import Piece
 from storeroom.drivers._s3.credentials import Keys
 from storeroom.drivers._s3.exchange import HttpReply
 from storeroom.drivers._s3.http import Http
 from storeroom.drivers._s3.place import Place, Spot
 from storeroom.drivers._s3.presets import Checksum
 from storeroom.drivers._s3.signature import EMPTY, UNSIGNED, encoded_path, encoded_query
-from storeroom.drivers._s3.wire import Request
+from storeroom.drivers._s3.wire import Request, size_of
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash  # pyright: ignore[reportPrivateUsage]
 
 __all__ = ["Direct", "guarded", "tls_context"]
 
@@ -91,29 +96,39 @@ class Direct:
         headers["host"] = place.host
         headers["accept-encoding"] = self._accepted
         if request.method in _WITH_BODY:
-            headers["content-length"] = str(len(body))
+            headers["content-length"] = str(size_of(body))
         return headers
 
 
 async def guarded(checksum: Checksum, request: Request, /) -> tuple[dict[str, str], str]:
     """The headers with what guards the body, and the payload's hash for the signature."""
-    if len(request.body) <= _ON_THE_LOOP:
+    if size_of(request.body) <= _ON_THE_LOOP:
         return _guarded(checksum, request)
     return await threads.run(_guarded, checksum, request)
 
 
 def _guarded(checksum: Checksum, request: Request) -> tuple[dict[str, str], str]:
     headers, body = request.headers, request.body
+    pieces = (body,) if isinstance(body, bytes) else body
     # A checksum beside the XML that completes an upload would be that of the whole object.
     if checksum == "sha256" or request.operation not in _OF_OBJECTS:
-        return headers, sha256(body).hexdigest()
+        return headers, _hashed(sha256(), pieces).hexdigest()
     if checksum == "md5" or (request.unsummed and checksum != "none"):
-        guard = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+        guard = b64encode(_hashed(md5(usedforsecurity=False), pieces).digest()).decode()
         return {**headers, "content-md5": guard}, UNSIGNED
     if checksum == "crc32":
-        guard = b64encode(crc32(body).to_bytes(4, "big")).decode()
+        value = 0
+        for piece in pieces:
+            value = crc32(piece, value)
+        guard = b64encode(value.to_bytes(4, "big")).decode()
         return {**headers, "x-amz-checksum-crc32": guard}, UNSIGNED
     return headers, UNSIGNED
+
+
+def _hashed(running: "Hash", pieces: Sequence[Piece]) -> "Hash":
+    for piece in pieces:
+        running.update(piece)
+    return running
 
 
 @lru_cache(maxsize=16)

@@ -5,12 +5,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
+from storeroom.contracts.body import Piece
 from storeroom.drivers._s3.framing import Chunked, Counted, Framing, Malformed, UntilEnd, parsed
 from storeroom.drivers._s3.wire import Lost
 
-__all__ = ["Connection", "Departing", "HttpReply", "Keeper", "Piece"]
-
-Piece = bytes | memoryview
+__all__ = ["Connection", "Departing", "HttpReply", "Keeper"]
 
 _SLICE: Final = 256 << 10
 _HEAD: Final = 64 << 10

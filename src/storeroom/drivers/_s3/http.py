@@ -7,20 +7,18 @@ redirect followed, no body unpacked, no proxy asked.
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from storeroom.contracts.extras import extra
-from storeroom.drivers._s3.exchange import Connection, Departing, HttpReply, Piece
-from storeroom.drivers._s3.wire import Lost
+from storeroom.drivers._s3.exchange import Connection, Departing, HttpReply
+from storeroom.drivers._s3.wire import Content, Lost, size_of
 
 with extra("s3", "aioboto3"):
     from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
-__all__ = ["Http", "Sendable"]
-
-Sendable = bytes | Sequence[Piece]
+__all__ = ["Http"]
 
 _KEPT: Final = 15.0  # seconds; S3 closes what was idle for longer than about 20
 _AT_ONCE: Final = 256 << 10
@@ -47,7 +45,7 @@ class Http:
         method: str,
         target: str,
         headers: Mapping[str, str],
-        body: Sendable = b"",
+        body: Content = b"",
         mark: Departing | None = None,
         /,
     ) -> HttpReply:
@@ -59,7 +57,7 @@ class Http:
         head = _head(method, target, headers)
         pieces = (body,) if isinstance(body, bytes) else body
         connection = self._kept() or await self._opened()
-        if sum(map(len, pieces)) > _AT_ONCE:
+        if size_of(body) > _AT_ONCE:
             return await connection.upload(head, pieces, mark)
         whole = b"".join((head, *pieces))
         return await connection.exchange(whole, bodyless=method == "HEAD")

@@ -90,7 +90,8 @@ class Sdk:
         headers = request.headers
         if request.body:
             headers, _ = await guarded(self._checksum, request)
-        call = _Call(headers, request.body)
+        content = request.body if isinstance(request.body, bytes) else b"".join(request.body)
+        call = _Call(headers, content)
         token = _calls.set(call)
         try:
             async with asyncio.timeout(self._timeout) as idle:
@@ -109,7 +110,7 @@ class Sdk:
         if request.operation in _STREAMED:
             loop = asyncio.get_running_loop()
             parameters["Body"] = _Watched(
-                request.body, lambda: idle.reschedule(loop.time() + self._timeout)
+                call.body, lambda: idle.reschedule(loop.time() + self._timeout)
             )
         try:
             parsed = await method(**parameters)

@@ -16,7 +16,7 @@ from storeroom.drivers._s3.bodies import complete_body
 from storeroom.drivers._s3.headers import moment
 from storeroom.drivers._s3.presets import Conditional
 from storeroom.drivers._s3.service import Service
-from storeroom.drivers._s3.wire import Lost, Refused, Request
+from storeroom.drivers._s3.wire import Content, Lost, Refused, Request, size_of
 from storeroom.drivers._s3.xml import read_completed, read_started
 
 __all__ = [
@@ -72,16 +72,16 @@ async def stored(
         content = await body.content()
         return await _put(service, path, content, headers, conditions), len(content)
     size = rules.size_of_parts(body.size)
-    async with aclosing(_blocks(body, size)) as blocks:
-        first = await anext(blocks, b"")
-        second = await anext(blocks, None) if len(first) == size else None
+    async with aclosing(_parts(body, size)) as parts:
+        first = await anext(parts, b"")
+        second = await anext(parts, None) if size_of(first) == size else None
         if second is None:
-            return await _put(service, path, first, headers, conditions), len(first)
+            return await _put(service, path, first, headers, conditions), size_of(first)
         _check_conditions(conditions, rules, path)
         upload = _Upload(service, path, headers, conditions, rules)
         held = [second, first]
         del first, second  # or they would stay in memory until the end
-        return await upload.run(_chained(held, blocks))
+        return await upload.run(_chained(held, parts))
 
 
 async def start(service: Service, path: str, headers: Mapping[str, str], /) -> str:
@@ -94,7 +94,7 @@ async def send_part(
     path: str,
     upload: str,
     number: int,
-    content: bytes,
+    content: Content,
     headers: Mapping[str, str],
     /,
     *,
@@ -179,12 +179,12 @@ class _Upload:
         self._size = 0
         self._id = ""
 
-    async def run(self, blocks: AsyncIterator[bytes]) -> tuple[Mapping[str, str], int]:
+    async def run(self, parts: AsyncIterator[Content]) -> tuple[Mapping[str, str], int]:
         self._id, begun = await _begun(
             self._service, self._path, {**self._headers, **self._rules.opening}
         )
         try:
-            await self._send_all(blocks)
+            await self._send_all(parts)
             done = await complete(
                 self._service, self._path, self._id, self._parts, self._conditions, begun=begun
             )
@@ -193,30 +193,30 @@ class _Upload:
             raise
         return done, self._size
 
-    async def _send_all(self, blocks: AsyncIterator[bytes]) -> None:
+    async def _send_all(self, parts: AsyncIterator[Content]) -> None:
         """Parts in flight side by side, no more of them in memory than are in flight and one."""
         free = asyncio.Semaphore(self._rules.concurrency)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in count(1):
                     await free.acquire()
-                    block = await anext(blocks, None)
-                    if block is None:
+                    part = await anext(parts, None)
+                    if part is None:
                         break
                     if number > MOST_PARTS:
                         raise InvalidArgument(
                             f"more than {MOST_PARTS:,} parts; announce the size, or raise part_size"
                         )
-                    self._size += len(block)
-                    group.create_task(self._send(number, block, free))
-                    del block
+                    self._size += size_of(part)
+                    group.create_task(self._send(number, part, free))
+                    del part
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
-    async def _send(self, number: int, block: bytes, free: asyncio.Semaphore) -> None:
+    async def _send(self, number: int, part: Content, free: asyncio.Semaphore) -> None:
         try:
             self._parts[number] = await send_part(
-                self._service, self._path, self._id, number, block, self._rules.encryption
+                self._service, self._path, self._id, number, part, self._rules.encryption
             )
         finally:
             free.release()
@@ -237,7 +237,7 @@ def _check_conditions(conditions: Mapping[str, str], rules: Rules, path: str) ->
 async def _put(
     service: Service,
     path: str,
-    content: bytes,
+    content: Content,
     headers: Mapping[str, str],
     conditions: Mapping[str, str],
 ) -> Mapping[str, str]:
@@ -310,20 +310,21 @@ def _unknown(path: str) -> Unavailable:
     )
 
 
-def _blocks(body: Body, size: int) -> AsyncGenerator[bytes]:
+def _parts(body: Body, size: int) -> AsyncGenerator[Content]:
     whole = body.whole
     if whole is None:
-        return body.blocks(size)
+        return body.parts(size)
 
-    async def slices() -> AsyncGenerator[bytes]:
+    async def slices() -> AsyncGenerator[Content]:
+        view = memoryview(whole)
         for start in range(0, len(whole), size):
-            yield whole[start : start + size]
+            yield [view[start : start + size]]
 
     return slices()
 
 
-async def _chained(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def _chained(held: list[Content], rest: AsyncIterator[Content]) -> AsyncGenerator[Content]:
     while held:
         yield held.pop()
-    async for block in rest:
-        yield block
+    async for part in rest:
+        yield part

@@ -1,12 +1,16 @@
 """What goes over the wire, whoever carries it: a request, its reply, and how a reply can fail to come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from storeroom.contracts.body import Piece
 from storeroom.drivers._s3.replies import Failure
 
-__all__ = ["Lost", "Refused", "Reply", "Request", "Transport", "Why"]
+__all__ = ["Content", "Lost", "Refused", "Reply", "Request", "Transport", "Why", "size_of"]
+
+Content = bytes | Sequence[Piece]
+"""A body of a request, whole or in pieces."""
 
 Why = Literal["unreachable", "dropped", "idle", "certificate"]
 
@@ -26,7 +30,7 @@ class Request:
     key: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    body: bytes = b""
+    body: Content = b""
     unsummed: bool = False
     attempts: int = 0
     sent: bool = False
@@ -68,6 +72,11 @@ class Transport(Protocol):
     async def aclose(self) -> None:
         """Close the connections."""
         ...
+
+
+def size_of(content: Content, /) -> int:
+    """How many bytes there are."""
+    return len(content) if isinstance(content, bytes) else sum(map(len, content))
 
 
 class Lost(Exception):
