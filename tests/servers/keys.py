@@ -22,4 +22,7 @@ BLIND = Key("STOREROOMTESTSKEY002", "storeroom/tests+secret/key0000000000002", m
 TEMPORARY = Key(
     "STOREROOMTESTSKEY003", "storeroom/tests+secret/key0000000000003", "storeroom/tests+token=="
 )
-KEYS = {key.access: key for key in (OWNER, BLIND, TEMPORARY)}
+RENEWED = Key(
+    "STOREROOMTESTSKEY004", "storeroom/tests+secret/key0000000000004", "storeroom/tests+renewed=="
+)
+KEYS = {key.access: key for key in (OWNER, BLIND, TEMPORARY, RENEWED)}

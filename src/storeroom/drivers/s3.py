@@ -59,13 +59,14 @@ from storeroom.contracts.values import (
 )
 from storeroom.drivers._s3 import keeping, removing, settings, uploading
 from storeroom.drivers._s3.bucket import Bucket
+from storeroom.drivers._s3.chunks import Reading
 from storeroom.drivers._s3.connecting import Connecting, Transporting
 from storeroom.drivers._s3.copying import copied
 from storeroom.drivers._s3.listing import Scan, Strangers, page_of
 from storeroom.drivers._s3.presets import Checksum as Guard
 from storeroom.drivers._s3.presets import Preset
 from storeroom.drivers._s3.presigning import Presigning, public_address
-from storeroom.drivers._s3.reading import Reading, opened, stored_digest
+from storeroom.drivers._s3.reading import opened, stored_digest
 from storeroom.drivers._s3.service import Service
 from storeroom.drivers._s3.wire import Refused
 from storeroom.files import Files
@@ -113,7 +114,7 @@ class S3Driver(
     `verify_content` compares what is read with the checksum that the service keeps.
 
     Bodies of more than `multipart_threshold` bytes go up in parts of `part_size`, `concurrency` at a
-    time. `retries` are further tries of one request, `timeout` the longest silence in seconds.
+    time; large files come down in such parts, `download_concurrency` at a time. `retries` are further tries of one request, `timeout` the longest silence in seconds.
     `transport="sdk"` sends everything through aioboto3 instead of our own client.
 
     With `cdn_key_id` and `cdn_private_key` (RSA, PEM) the domain of `url` is CloudFront's, and
@@ -149,6 +150,7 @@ class S3Driver(
         part_size: int = _PART,
         multipart_threshold: int = _PART,
         concurrency: int = 4,
+        download_concurrency: int = 1,
         retries: int = 3,
         timeout: float = 60.0,
         paths: Literal["strict", "service"] = "strict",
@@ -171,9 +173,6 @@ class S3Driver(
             access_key, secret_key, session_token, profile, anonymous=anonymous
         )
         signing = settings.Account(
-            access_key,
-            secret_key,
-            session_token,
             profile,
             anonymous,
             target.endpoint,
@@ -194,13 +193,21 @@ class S3Driver(
             service,
             target.preset,
             self._traits,
-            Reading(service, target.preset, encrypted.reading, verify=verify_content),
+            Reading(
+                service,
+                target.preset,
+                encrypted.reading,
+                verify=verify_content,
+                concurrency=download_concurrency,
+                piece=part_size,
+            ),
             settings.rules_of(
                 target.preset,
                 encrypted,
                 part_size=part_size,
                 multipart_threshold=multipart_threshold,
                 concurrency=concurrency,
+                download_concurrency=download_concurrency,
             ),
             encrypted,
             settings.acl_of(target.preset, visibility, acl),

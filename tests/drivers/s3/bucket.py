@@ -10,8 +10,6 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from botocore.exceptions import ClientError
-
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import StorageError
 from storeroom.contracts.values import Stat
@@ -50,7 +48,7 @@ class Bucket:
         server = self.server if port is None else self.server.at(port)
         if isinstance(server, StrictS3):
             options = AMAZON | options
-        keys = {"access_key": server.access_key, "secret_key": server.secret_key}
+        keys: dict[str, Any] = {"access_key": server.access_key, "secret_key": server.secret_key}
         options = keys | {"timeout": 10.0, "region": server.region} | options
         made = S3Driver(self.name, endpoint_url=server.url, **options)
         self.drivers.append(made)
@@ -70,10 +68,10 @@ class Bucket:
         client(self.server).put_object(Bucket=self.name, Key=key, Body=data, ChecksumCRC32=checksum)
 
     def get(self, key: str = KEY) -> bytes | None:
+        boto = client(self.server)
         try:
-            told = client(self.server).get_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            assert "NoSuchKey" in str(error)
+            told = boto.get_object(Bucket=self.name, Key=key)
+        except boto.exceptions.NoSuchKey:
             return None
         data: bytes = told["Body"].read()
         return data

@@ -17,9 +17,7 @@ async def interrupted(work: Work, at: int, /, *, late: bool, again: bool = False
     """
     loop, count = asyncio.get_running_loop(), _Count(at, late=late, again=again)
 
-    def task(
-        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
-    ) -> "asyncio.Task[Any]":
+    def task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
         return asyncio.Task(_Counted(work, count), loop=loop, **options)
 
     loop.set_task_factory(task)

@@ -196,7 +196,7 @@ async def test_a_browser_uploads_in_parts_with_signed_addresses(bucket: Bucket) 
     assert bucket.get() == data
 
 
-async def test_an_address_that_outlives_its_credentials_is_warned_of(
+async def test_an_address_of_temporary_credentials_carries_their_token(
     bucket: Bucket, caplog: pytest.LogCaptureFixture
 ) -> None:
     driver = bucket.driver(

@@ -26,7 +26,7 @@ from tests.drivers.s3.bucket import (
 from tests.drivers.s3.interrupting import interrupted
 from tests.servers.proxy import Proxy
 
-OLD, NEW, BIG = b"old", b"new " * 100, random_bytes(5 * MIB + 1)
+OLD, NEW, LONG, BIG = b"old", b"new " * 100, random_bytes(MIB), random_bytes(5 * MIB + 1)
 State = tuple[bytes | None, bytes | None]
 
 
@@ -51,7 +51,8 @@ CASES = {
         (BIG, None),
     ),
     "write at once": Case(lambda driver: driver.write(KEY, Body(NEW)), (OLD, None), (NEW, None)),
-    "read": Case(read, (BIG, None), (BIG, None)),
+    "read": Case(read, (LONG, None), (LONG, None)),
+    "read side by side": Case(read, (BIG, None), (BIG, None)),
     "copy": Case(lambda driver: driver.copy_within("source", KEY), (OLD, BIG), (BIG, BIG)),
     "copy in parts": Case(lambda driver: driver.copy_within("source", KEY), (OLD, BIG), (BIG, BIG)),
     "move": Case(
@@ -68,35 +69,30 @@ CASES = {
 }
 
 
-@pytest.fixture(params=["direct", pytest.param("sdk", marks=pytest.mark.long)])
-def either(request: pytest.FixtureRequest) -> str:
-    """The transport; clearing up is the same for both, and so the SDK's has its turn in the long form."""
-    return str(request.param)
-
-
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
+@pytest.mark.parametrize("when", ["early", pytest.param("late", marks=pytest.mark.long)])
 async def test_a_verb_cancelled_at_any_await_leaves_old_or_new_and_no_parts(
     bucket: Bucket,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    either: str,
+    transport: str,
     name: str,
-    late: bool,
+    when: str,
 ) -> None:
     case = CASES[name]
     if name == "copy in parts":
         copied_in_parts(bucket, monkeypatch)
-    driver = bucket.driver(transport=either, **SMALL_PARTS)
+    several = 3 if name == "read side by side" else 1
+    driver = bucket.driver(transport=transport, download_concurrency=several, **SMALL_PARTS)
     await driver.write("later", Body(OLD))
-    for number in count():
+    number, awaits = -1, 0
+    while number < awaits:
+        number += 1
         arrange(bucket, case.before)
-        awaits = await interrupted(lambda: _worked(case, driver), number, late=late)
+        awaits = await interrupted(lambda: _worked(case, driver), number, late=when == "late")
         assert state(bucket) in (case.before, case.after, *case.between), (number, awaits)
         assert bucket.open_uploads() == [], (number, awaits)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        if awaits <= number:
-            break
     assert number > 1
     await driver.write("later", Body(NEW))
     assert await read(driver, "later") == NEW
@@ -104,12 +100,12 @@ async def test_a_verb_cancelled_at_any_await_leaves_old_or_new_and_no_parts(
 
 
 async def test_a_first_verb_cancelled_at_any_await_leaves_a_driver_that_works(
-    bucket: Bucket, transport: str
+    bucket: Bucket, each_transport: str
 ) -> None:
     bucket.put(OLD)
     for late in (False, True):
         for number in count():
-            driver = bucket.driver(transport=transport)
+            driver = bucket.driver(transport=each_transport)
             awaits = await interrupted(lambda: read(driver), number, late=late)  # noqa: B023
             assert await read(driver) == OLD
             assert asyncio.all_tasks() == {asyncio.current_task()}

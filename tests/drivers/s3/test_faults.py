@@ -47,6 +47,11 @@ FAILURES = {
     "hung up": Fault("close"),
 }
 
+SOME = [
+    pytest.param(name, marks=pytest.mark.long if name in ("500", "503") else ())
+    for name in FAILURES
+]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
@@ -79,7 +84,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", SOME)
 async def test_a_request_that_fails_once_is_sent_again(
     bucket: Bucket, transport: str, failure: str
 ) -> None:
@@ -100,7 +105,7 @@ async def test_a_request_that_fails_once_is_sent_again(
         assert mine.open_uploads() == []
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", SOME)
 async def test_a_request_that_always_fails_is_a_typed_error_and_changes_nothing(
     bucket: Bucket, transport: str, failure: str
 ) -> None:
@@ -143,7 +148,7 @@ async def test_the_service_says_how_long_to_wait(bucket: Bucket) -> None:
 async def test_what_the_service_asks_for_is_spread_out(bucket: Bucket) -> None:
     """After being told to slow down, requests keep a distance that successes shorten."""
     driver = bucket.driver(retries=6)
-    bucket.fail(Fault("answer", code="SlowDown", times=4))
+    bucket.fail(Fault("answer", code="SlowDown", times=4, retry_after=0))
     await driver.write(KEY, Body(NEW))
     began = time.monotonic()
     await each(range(4), lambda _: _written(driver))
@@ -154,19 +159,22 @@ async def _written(driver: S3Driver) -> None:
     await driver.write(KEY, Body(NEW))
 
 
-@pytest.mark.parametrize("copies", [False, True])
-async def test_an_error_in_a_success_is_an_error(bucket: Bucket, copies: bool) -> None:
+@pytest.mark.parametrize(("operation", "method"), [("PUT", "PUT"), ("complete", "POST")])
+async def test_an_error_in_a_success_is_an_error(
+    bucket: Bucket, operation: str, method: str
+) -> None:
+    """Of the requests that take long, which S3 begins to answer before it knows."""
     driver = bucket.driver(**SMALL_PARTS)
     bucket.put(BIG, "source")
-    fault = Fault("answer", status=200, method="PUT" if copies else "POST")
-    bucket.fail(fault if copies else replace(fault, query="uploadId"))
+    query = "uploadId" if operation == "complete" else None
+    bucket.fail(Fault("answer", status=200, method=method, query=query))
     with bucket.strict.watching() as wire:
-        if copies:
+        if operation == "PUT":
             await driver.copy_within("source", KEY)
         else:
             await driver.write(KEY, streamed(BIG))
     assert bucket.get() == BIG
-    assert operations(wire).count("PUT" if copies else "complete") == 2
+    assert operations(wire).count(operation) == 2
 
 
 async def test_conditions_that_fail_are_not_tried_again(bucket: Bucket) -> None:
@@ -230,11 +238,11 @@ CONDITIONAL: dict[str, Callable[[S3Driver, str], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("verb", CONDITIONAL)
 async def test_a_lost_reply_never_makes_a_condition_fail(
-    bucket: Bucket, transport: str, verb: str
+    bucket: Bucket, each_transport: str, verb: str
 ) -> None:
     """The second try meets what the first one did; who was here first cannot be said to be another."""
     bucket = arranged(bucket)
-    driver = bucket.driver(transport=transport, **SMALL_PARTS)
+    driver = bucket.driver(transport=each_transport, **SMALL_PARTS)
     etag = (await driver.stat(KEY)).etag
     assert etag
     method = {"remove": "DELETE", "create in parts": "POST", "replace in parts": "POST"}
@@ -249,8 +257,8 @@ async def test_a_lost_reply_never_makes_a_condition_fail(
     assert bucket.open_uploads() == []
 
 
-async def test_each_part_is_sent_again_alone(bucket: Bucket, transport: str) -> None:
-    driver = bucket.driver(transport=transport, concurrency=1, **SMALL_PARTS)
+async def test_each_part_is_sent_again_alone(bucket: Bucket, each_transport: str) -> None:
+    driver = bucket.driver(transport=each_transport, concurrency=1, **SMALL_PARTS)
     bucket.fail(Fault("close", query="partNumber", skip=1))
     bucket.fail(Fault("answer", query="partNumber", skip=2))
     with bucket.strict.watching() as wire:

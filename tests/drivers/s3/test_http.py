@@ -1,6 +1,7 @@
 """Our HTTP client: every framing, however it arrives, and every way a connection can fail."""
 
 import asyncio
+import gc
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -319,6 +320,18 @@ async def test_tls_works_and_is_verified(certificate: Certificate) -> None:
         with pytest.raises(Lost) as caught:
             await got(other)
         assert caught.value.why == "certificate"
+
+
+async def test_a_connection_given_up_while_it_is_made_is_closed(certificate: Certificate) -> None:
+    async with serving(answering(OK), tls=certificate) as (http, _):
+        for turns in range(40):
+            work = asyncio.create_task(got(http))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            work.cancel()
+            await asyncio.wait([work])
+            gc.collect()
+        assert await got(http) == (200, b"body")
 
 
 async def test_plain_http_where_tls_is_expected_is_said() -> None:

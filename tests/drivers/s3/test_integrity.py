@@ -52,10 +52,10 @@ async def test_a_byte_flipped_on_its_way_down_is_corrupted(
 
 
 async def test_a_byte_of_an_object_in_parts_flipped_on_its_way_down_is_corrupted(
-    bucket: Bucket, transport: str
+    bucket: Bucket, each_transport: str
 ) -> None:
     """A service without checksums of whole objects keeps nothing to compare with."""
-    driver = bucket.driver(transport=transport, **SMALL_PARTS)
+    driver = bucket.driver(transport=each_transport, **SMALL_PARTS)
     await driver.write(KEY, streamed(BIG))
     bucket.fail(Fault("flip", method="GET"))
     with pytest.raises(Corrupted):
@@ -120,8 +120,8 @@ async def test_a_short_part_of_a_body_goes_on_where_it_stopped(
     assert second.headers["range"] == f"bytes={3 * MIB}-{(stop or len(BIG)) - 1}"
 
 
-async def test_a_small_short_body_is_asked_for_again(bucket: Bucket, transport: str) -> None:
-    driver = bucket.driver(transport=transport)
+async def test_a_small_short_body_is_asked_for_again(bucket: Bucket, each_transport: str) -> None:
+    driver = bucket.driver(transport=each_transport)
     await driver.write(KEY, Body(BIG[:1000]))
     for after in (0, 1, 999):
         bucket.fail(Fault("cut", method="GET", after=after))

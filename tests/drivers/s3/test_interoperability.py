@@ -66,8 +66,8 @@ def data(request: pytest.FixtureRequest) -> bytes:
     return found
 
 
-async def test_boto3_reads_what_we_wrote(place: Bucket, transport: str, data: bytes) -> None:
-    driver = place.driver(transport=transport, features=FEATURES, **SMALL_PARTS)
+async def test_boto3_reads_what_we_wrote(place: Bucket, each_transport: str, data: bytes) -> None:
+    driver = place.driver(transport=each_transport, features=FEATURES, **SMALL_PARTS)
     await driver.write(KEY, streamed(data), DESCRIBED)
     boto = place.server.client(response_checksum_validation="when_supported")
     told = boto.get_object(Bucket=place.name, Key=KEY, ChecksumMode="ENABLED")
@@ -87,7 +87,7 @@ async def test_boto3_reads_what_we_wrote(place: Bucket, transport: str, data: by
     assert {tag["Key"]: tag["Value"] for tag in tags} == TAGS
 
 
-async def test_we_read_what_boto3_wrote(place: Bucket, transport: str, data: bytes) -> None:
+async def test_we_read_what_boto3_wrote(place: Bucket, each_transport: str, data: bytes) -> None:
     boto = place.server.client(request_checksum_calculation="when_supported")
     boto.upload_fileobj(
         io.BytesIO(data),
@@ -101,7 +101,7 @@ async def test_we_read_what_boto3_wrote(place: Bucket, transport: str, data: byt
             "StorageClass": "STANDARD_IA",
         },
     )
-    driver = place.driver(transport=transport, features=FEATURES)
+    driver = place.driver(transport=each_transport, features=FEATURES)
     async with await driver.read(KEY) as source:
         assert await source.read() == data
         stat = source.stat

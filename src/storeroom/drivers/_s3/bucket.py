@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from storeroom.contracts.errors import Unsupported
 from storeroom.contracts.values import Stat, Traits, WriteOptions
 from storeroom.drivers._s3 import reading
+from storeroom.drivers._s3.chunks import Reading
 from storeroom.drivers._s3.headers import Encryption, describing, stat_of
 from storeroom.drivers._s3.keeping import check_bucket
 from storeroom.drivers._s3.presets import Conditional, Preset
@@ -24,7 +25,7 @@ class Bucket:
     service: Service
     preset: Preset
     traits: Traits
-    reading: reading.Reading
+    reading: Reading
     rules: Rules
     encryption: Encryption
     acl: str | None

@@ -39,7 +39,7 @@ class Connecting:
         if self._transport == "sdk":
             from storeroom.drivers._s3 import sdk
 
-            return await sdk.connected(target.bucket, self._account)
+            return await sdk.connected(target.bucket, self._account, service.keys)
         tls = None
         if spot.place.scheme == "https":
             tls = await threads.run(tls_context, verify=self._account.verify)

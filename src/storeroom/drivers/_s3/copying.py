@@ -11,7 +11,14 @@ from storeroom.drivers._s3.bucket import Bucket
 from storeroom.drivers._s3.headers import describing
 from storeroom.drivers._s3.keeping import read_tags
 from storeroom.drivers._s3.signature import encoded_path, encoded_query
-from storeroom.drivers._s3.uploading import MOST_PARTS, abort, check_settled, complete, start
+from storeroom.drivers._s3.uploading import (
+    MOST_PARTS,
+    Overtaken,
+    abort,
+    check_settled,
+    complete,
+    start,
+)
 from storeroom.drivers._s3.wire import Refused, Request
 from storeroom.drivers._s3.xml import read_copied
 
@@ -106,13 +113,29 @@ class _Copying:
         """Copy an object of any size by ranges, with the tags that a plain copy would have taken along."""
         if stat.size is None:
             raise Corrupted("the service does not tell the size of the file", path=self._to)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._by_ranges(how, conditions, stat, stat.size, tags)
+            except Overtaken as overtaken:
+                await self._service.anew(overtaken, attempt)
+
+    async def _by_ranges(
+        self,
+        how: WriteOptions,
+        conditions: Mapping[str, str],
+        stat: Stat,
+        size: int,
+        tags: Mapping[str, str] | None,
+    ) -> str | None:
         options = _changed(stat, how)
         if options.tags is None and tags:
             options = replace(options, tags=tags)
         headers = {**describing(options, self._target.acl), **self._target.encryption.writing}
         upload = await start(self._service, self._to, headers)
         try:
-            parts = await self._parts(upload, stat, stat.size)
+            parts = await self._parts(upload, stat, size)
             done = await complete(self._service, self._to, upload, parts, conditions)
         except BaseException:
             aborting = asyncio.create_task(abort(self._service, self._to, upload))

@@ -22,7 +22,7 @@ from storeroom.contracts.errors import (
 from storeroom.drivers._s3.replies import ErrorReply
 from storeroom.drivers._s3.wire import Lost, Refused
 
-__all__ = ["RETRIED", "THROTTLED", "explaining", "failed"]
+__all__ = ["CONFLICT", "RETRIED", "THROTTLED", "explaining", "failed"]
 
 THROTTLED: Final = frozenset(
     (
@@ -32,11 +32,14 @@ THROTTLED: Final = frozenset(
 )
 """Codes that say: too fast."""
 
+CONFLICT: Final = "ConditionalRequestConflict"
+"""The code of a conditional write that met another one."""
+
 RETRIED: Final = frozenset(
     (
         *THROTTLED,
         *("InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeoutException"),
-        *("OperationAborted", "ConditionalRequestConflict", "TransactionInProgress"),
+        *("OperationAborted", CONFLICT, "TransactionInProgress"),
     )
 )
 """Codes after which the same request may succeed."""

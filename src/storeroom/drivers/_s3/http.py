@@ -34,7 +34,8 @@ class Http:
         place = urlsplit(origin)
         self._name = place.hostname or ""
         self._port = place.port or _PORTS[place.scheme]
-        self._tls = (tls or True) if place.scheme == "https" else None
+        secure = place.scheme == "https"
+        self._tls = (tls or ssl.create_default_context()) if secure else None
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
@@ -110,15 +111,25 @@ class Http:
         found = await self._loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
         made = await start_connection(found, happy_eyeballs_delay=_EAGER, interleave=1)
         try:
-            await self._loop.create_connection(
-                lambda: connection,
-                sock=made,
-                ssl=self._tls,
-                server_hostname=self._name if self._tls else None,
-            )
+            plain, _ = await self._loop.create_connection(lambda: connection, sock=made)
         except BaseException:
             made.close()
             raise
+        if self._tls is not None:
+            await self._secure(connection, plain, self._tls)
+
+    async def _secure(
+        self, connection: Connection, plain: asyncio.Transport, tls: ssl.SSLContext
+    ) -> None:
+        """Speak TLS; asyncio forgets to close a socket that is cancelled before the first greeting."""
+        try:
+            secure = await self._loop.start_tls(plain, connection, tls, server_hostname=self._name)
+        except BaseException:
+            plain.abort()
+            raise
+        if secure is None:
+            raise ConnectionAbortedError("the service closed the connection")
+        connection.connection_made(secure)
 
 
 def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import PermissionDenied, StorageError
 from storeroom.contracts.extras import extra
+from storeroom.drivers._s3.credentials import Keys
 from storeroom.drivers._s3.direct import guarded
 from storeroom.drivers._s3.presets import Checksum
 from storeroom.drivers._s3.settings import Account
@@ -58,9 +59,9 @@ class _Call:
 _calls: ContextVar[_Call] = ContextVar("storeroom_s3_call")
 
 
-async def connected(bucket: str, account: Account, /) -> "Sdk":
+async def connected(bucket: str, account: Account, keys: Keys, /) -> "Sdk":
     """A client for the running loop; made in a thread, for the SDK reads files and its models."""
-    context, client, errors = await threads.run(_made, account)
+    context, client, errors = await threads.run(_made, account, keys)
     return Sdk(bucket, account.checksum, context, client, errors, timeout=account.timeout + _GRACE)
 
 
@@ -208,20 +209,15 @@ class SdkReply:
             self._stream.close()
 
 
-def _made(account: Account) -> tuple[Any, Any, tuple[type[Exception], type[Exception]]]:
+def _made(account: Account, keys: Keys) -> tuple[Any, Any, tuple[type[Exception], type[Exception]]]:
     with extra("s3", "aioboto3"):
         import aioboto3  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
         from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
         from botocore.exceptions import BotoCoreError, ClientError
     inner: Any = AioSession()
     inner.register_component("data_loader", _loader())
-    session: Any = aioboto3.Session(
-        botocore_session=inner,
-        aws_access_key_id=account.access_key,
-        aws_secret_access_key=account.secret_key,
-        aws_session_token=account.session_token,
-        profile_name=account.profile,
-    )
+    inner.register_component("credential_provider", _Lending(keys))
+    session: Any = aioboto3.Session(botocore_session=inner, profile_name=account.profile)
     try:
         context = session.client(
             "s3",
@@ -236,6 +232,37 @@ def _made(account: Account) -> tuple[Any, Any, tuple[type[Exception], type[Excep
     client.meta.events.register("before-call.s3", _before_call)
     client.meta.events.register("before-parse.s3", _before_parse)
     return context, client, (ClientError, BotoCoreError)
+
+
+class _Lending:
+    """Our credentials in the place of the SDK's, so that one place renews them, and not on the loop."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    async def load_credentials(self) -> Any:
+        return _lent()(self._keys)
+
+
+@lru_cache(maxsize=1)
+def _lent() -> type[Any]:
+    from aiobotocore.credentials import (  # type: ignore[import-untyped]
+        AioCredentials,  # pyright: ignore[reportUnknownVariableType]
+    )
+    from botocore.credentials import ReadOnlyCredentials
+
+    class Lent(AioCredentials):  # type: ignore[misc]  # the SDK is untyped
+        def __init__(self, keys: Keys) -> None:
+            super().__init__("", "")
+            self._keys = keys
+
+        async def get_frozen_credentials(self) -> Any:
+            found = self._keys.ready() or await self._keys.get()
+            if found is None:
+                return None
+            return ReadOnlyCredentials(found.access_key, found.secret_key, found.token)
+
+    return Lent
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from storeroom.contracts.errors import ConfigError, StorageError
 from storeroom.drivers._s3.credentials import Keys
-from storeroom.drivers._s3.failures import RETRIED, THROTTLED, explaining
+from storeroom.drivers._s3.failures import CONFLICT, RETRIED, THROTTLED, explaining
 from storeroom.drivers._s3.loops import PerLoop
 from storeroom.drivers._s3.pace import Pace, pause
 from storeroom.drivers._s3.place import Spot
@@ -24,6 +24,7 @@ _MOVED: Final = frozenset((301, 307, 400, 403))
 # They may say 200 while they work, and then fail in the body.
 _LATE: Final = frozenset(("CompleteMultipartUpload", "CopyObject", "UploadPartCopy"))
 _EXPIRED: Final = frozenset(("ExpiredToken", "InvalidAccessKeyId", "InvalidToken"))
+_CONDITIONS: Final = frozenset(("if-match", "if-none-match"))
 _log = logging.getLogger("storeroom")
 
 
@@ -90,6 +91,12 @@ class Service:
     async def rest(self, lost: Lost, request: Request, /) -> None:
         """Wait before asking again for what broke off, or raise where it was asked for often enough."""
         await self._again_after(lost, request)
+
+    async def anew(self, refused: Refused, attempt: int, /) -> None:
+        """Wait before all requests of a verb are made again, or raise where they were often enough."""
+        if attempt > self._retries:
+            raise refused
+        await asyncio.sleep(pause(attempt, refused.headers))
 
     async def commit(
         self,
@@ -165,7 +172,7 @@ class Service:
             raise refused
         if self._mended(refused, request):
             return
-        if not self._passing(refused) or self._spent(request):
+        if _is_over(refused, request) or not self._passing(refused) or self._spent(request):
             raise refused
         await asyncio.sleep(pause(request.attempts, refused.headers))
 
@@ -186,8 +193,11 @@ class Service:
         if refused.code == "RequestTimeTooSkewed":
             return "clock" not in request.mended and self._set_clock(refused, request)
         if refused.code in _EXPIRED:
-            return "keys" not in request.mended and self._renew(request)
-        return "place" not in request.mended and self._follow(refused, request)
+            return self._renew(request)
+        if "place" not in request.mended and self._follow(refused, request):
+            return True
+        # A HEAD is refused without a code, also where the credentials have expired.
+        return refused.status == 400 and not refused.code and self._renew(request)
 
     def _set_clock(self, refused: Refused, request: Request) -> bool:
         request.mended.add("clock")
@@ -198,6 +208,8 @@ class Service:
         return True
 
     def _renew(self, request: Request) -> bool:
+        if "keys" in request.mended:
+            return False
         request.mended.add("keys")
         return self.keys.forget()
 
@@ -216,6 +228,16 @@ class Service:
             )
             self.spot.move(self.target.place(region), region)
         return True
+
+
+def _is_over(refused: Refused, request: Request) -> bool:
+    """Whether the upload in parts has to begin anew, for another write came between.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+    if request.operation != "CompleteMultipartUpload" or refused.code != CONFLICT:
+        return False
+    return not _CONDITIONS.isdisjoint(request.headers)
 
 
 async def _refusal(reply: Reply) -> Refused:

@@ -37,9 +37,6 @@ _HEADERS: Final[tuple[Attribute, ...]] = (
 class Account:
     """What the SDK's session and client are made of."""
 
-    access_key: str | None
-    secret_key: str | None
-    session_token: str | None
     profile: str | None
     anonymous: bool
     endpoint: str | None
@@ -135,12 +132,15 @@ def rules_of(
     part_size: int,
     multipart_threshold: int,
     concurrency: int,
+    download_concurrency: int,
 ) -> Rules:
     """How bodies go up."""
     if part_size < LEAST:
         raise ConfigError(f"part_size is at least 5 MiB, {LEAST:,} bytes, not {part_size:,}")
     if multipart_threshold < 0 or concurrency < 1:
         raise ConfigError("multipart_threshold is 0 bytes or more, concurrency at least 1")
+    if download_concurrency < 1:
+        raise ConfigError("download_concurrency is at least 1, a single stream")
     opening: dict[str, str] = {}
     if preset.checksum == "crc32":
         opening = {

@@ -13,6 +13,7 @@ from typing import Final
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import InvalidArgument, Unavailable, Unsupported
 from storeroom.drivers._s3.bodies import complete_body
+from storeroom.drivers._s3.failures import CONFLICT
 from storeroom.drivers._s3.headers import moment
 from storeroom.drivers._s3.presets import Conditional
 from storeroom.drivers._s3.service import Service
@@ -22,6 +23,7 @@ from storeroom.drivers._s3.xml import read_completed, read_started
 __all__ = [
     "LEAST",
     "MOST_PARTS",
+    "Overtaken",
     "Rules",
     "abort",
     "check_settled",
@@ -38,7 +40,12 @@ MOST_PARTS: Final = 10_000
 """How many parts an upload takes."""
 
 _MIB: Final = 1 << 20
+_SETTLING: Final = frozenset(("NoSuchUpload", "PreconditionFailed", CONFLICT))
 _log = logging.getLogger("storeroom")
+
+
+class Overtaken(Refused):
+    """The condition could not be judged, for something was written at the same time: begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +78,15 @@ async def stored(
     if body.size is not None and body.size <= rules.threshold:
         content = await body.content()
         return await _put(service, path, content, headers, conditions), len(content)
-    size = rules.size_of_parts(body.size)
-    async with aclosing(_parts(body, size)) as parts:
-        first = await anext(parts, b"")
-        second = await anext(parts, None) if size_of(first) == size else None
-        if second is None:
-            return await _put(service, path, first, headers, conditions), size_of(first)
-        _check_conditions(conditions, rules, path)
-        upload = _Upload(service, path, headers, conditions, rules)
-        held = [second, first]
-        del first, second  # or they would stay in memory until the end
-        return await upload.run(_chained(held, parts))
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await _stored(service, path, body, headers, conditions, rules)
+        except Overtaken as overtaken:
+            if not body.replayable:
+                raise
+            await service.anew(overtaken, attempt)
 
 
 async def start(service: Service, path: str, headers: Mapping[str, str], /) -> str:
@@ -124,7 +129,10 @@ async def complete(
     *,
     begun: datetime | None = None,
 ) -> Mapping[str, str]:
-    """Make the parts the file: headers with its etag; looks when the reply to it was lost."""
+    """Make the parts the file: headers with its etag; looks when the reply to it was lost.
+
+    `Overtaken` where something else was written meanwhile; the parts are no good any more then.
+    """
     request = Request(
         "CompleteMultipartUpload",
         "POST",
@@ -136,9 +144,11 @@ async def complete(
     try:
         _, body = await service.commit(request)
     except Refused as refused:
-        if not request.uncertain or refused.code not in ("NoSuchUpload", "PreconditionFailed"):
-            raise
-        return await _looked(service, path, parts, begun, refused)
+        if request.uncertain and refused.code in _SETTLING:
+            return await _looked(service, path, parts, begun, refused)
+        if headers and refused.code == CONFLICT:
+            raise Overtaken(refused.status, refused.failure, refused.headers) from refused
+        raise
     etag = read_completed(body).etag
     return {"etag": etag} if etag else {}
 
@@ -157,6 +167,28 @@ async def abort(service: Service, path: str, upload: str, /) -> None:
     except Refused as refused:
         if refused.status != 404 or refused.code == "NoSuchBucket":
             raise
+
+
+async def _stored(
+    service: Service,
+    path: str,
+    body: Body,
+    headers: Mapping[str, str],
+    conditions: Mapping[str, str],
+    rules: Rules,
+) -> tuple[Mapping[str, str], int]:
+    """Store it in parts, unless one of them turns out to be all."""
+    size = rules.size_of_parts(body.size)
+    async with aclosing(_parts(body, size)) as parts:
+        first = await anext(parts, b"")
+        second = await anext(parts, None) if size_of(first) == size else None
+        if second is None:
+            return await _put(service, path, first, headers, conditions), size_of(first)
+        _check_conditions(conditions, rules, path)
+        upload = _Upload(service, path, headers, conditions, rules)
+        held = [second, first]
+        del first, second  # or they would stay in memory until the end
+        return await upload.run(_chained(held, parts))
 
 
 class _Upload:
