@@ -47,12 +47,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def safety(session: nox.Session) -> None:
-    """The long forms: kills, power cuts, attackers. `SAFETY_SCALE=0.1` runs a tenth of them."""
+    """The long forms: kills, power cuts, attackers, broken connections. `SAFETY_SCALE=0.1`: a tenth."""
     if shutil.which("strace") is None and os.geteuid() == 0 and shutil.which("apt-get"):
         session.run("apt-get", "update", "-qq", external=True)
         session.run("apt-get", "install", "-y", "-qq", "strace", external=True)
     session.install("--editable", ".[dev]")
-    session.run("pytest", "tests/safety", "-m", "long", *session.posargs)
+    session.run("pytest", "tests/safety", "tests/drivers/s3", "-m", "long", *session.posargs)
 
 
 @nox.session
