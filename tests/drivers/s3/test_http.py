@@ -330,7 +330,7 @@ async def test_a_connection_given_up_while_it_is_made_is_closed(certificate: Cer
                 await asyncio.sleep(0)
             work.cancel()
             await asyncio.wait([work])
-            gc.collect()
+        gc.collect()
         assert await got(http) == (200, b"body")
 
 

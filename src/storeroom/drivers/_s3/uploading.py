@@ -220,6 +220,11 @@ class _Upload:
             done = await complete(
                 self._service, self._path, self._id, self._parts, self._conditions, begun=begun
             )
+        except Refused as refused:
+            await self._cleared()
+            if refused.code == "NoSuchUpload":
+                raise _vanished(self._path) from refused
+            raise
         except BaseException:
             await self._cleared()
             raise
@@ -331,6 +336,13 @@ def _etag_of(parts: Mapping[int, str]) -> str | None:
     except ValueError:
         return None
     return f'"{md5(b"".join(digests), usedforsecurity=False).hexdigest()}-{len(parts)}"'
+
+
+def _vanished(path: str) -> Unavailable:
+    return Unavailable(
+        "the parts were thrown away before the end, by a sweep or a rule of the bucket; store it again",
+        path=path,
+    )
 
 
 def _unknown(path: str) -> Unavailable:
