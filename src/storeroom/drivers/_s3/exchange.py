@@ -13,7 +13,8 @@ __all__ = ["Connection", "Departing", "HttpReply", "Keeper"]
 
 _SLICE: Final = 256 << 10
 _HEAD: Final = 64 << 10
-_HIGH: Final = 1 << 20
+# Reading rests until somebody takes what is here, so that the system hands over much at once.
+_HIGH: Final = 64 << 10
 _BODYLESS: Final = frozenset((204, 304))
 
 
