@@ -51,8 +51,8 @@ class Contender:
 Making = Callable[[Endpoint, AsyncExitStack], Awaitable[Contender]]
 
 
-def driver(place: Endpoint) -> Any:
-    """Our disk, with nothing but what names it."""
+def driver(place: Endpoint, checksum: str | None = None) -> Any:
+    """Our disk, with nothing but what names it, unless another checksum is asked for."""
     from storeroom.drivers.s3 import S3Driver
 
     return S3Driver(
@@ -61,6 +61,7 @@ def driver(place: Endpoint) -> Any:
         access_key=ACCESS_KEY,
         secret_key=SECRET_KEY,
         region=REGION,
+        checksum=checksum,
     )
 
 

@@ -81,6 +81,11 @@ async def _our_upload(place: Endpoint, stack: AsyncExitStack, size: int) -> Work
     return lambda: disk.put(BIG, chunks(size))
 
 
+async def _our_summed_upload(place: Endpoint, stack: AsyncExitStack, size: int) -> Work:
+    disk = await stack.enter_async_context(driver(place, "crc32"))
+    return lambda: disk.put(BIG, chunks(size))
+
+
 async def _raw_upload(place: Endpoint, stack: AsyncExitStack, size: int) -> Work:
     client = await stack.enter_async_context(Raw(place))
     return lambda: client.upload(BIG, chunks(size), size * MIB)
@@ -179,6 +184,7 @@ async def _opendal_download(place: Endpoint, stack: AsyncExitStack, size: int) -
 
 UPLOADS: dict[str, Making] = {
     OURS: _our_upload,
+    f"{OURS}, crc32": _our_summed_upload,
     RAW: _raw_upload,
     SHARED: _boto_upload,
     OBSTORE: _obstore_upload,

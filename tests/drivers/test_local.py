@@ -8,16 +8,18 @@ from storeroom.drivers.local import LocalDriver
 from storeroom.testing.suite import DriverSuite
 
 
-class TestLocal(DriverSuite):
+class OnLocal(DriverSuite):
     allowed_skips = dict.fromkeys(
         ("PresignRead", "Tags", "Tiers", "Multipart", "Versions", "Leases"),
         "a file system has none",
     )
 
-    def make_driver(self, place: Path, /) -> LocalDriver:
-        return LocalDriver(place / "root")
-
     async def abandon(self, driver: StorageDriver, /) -> None:
         assert isinstance(driver, LocalDriver)
         left = Path(driver.local_path("x")).with_name(".storeroom-tmp-1")
         await asyncio.to_thread(left.write_bytes, b"half")
+
+
+class TestLocal(OnLocal):
+    def make_driver(self, place: Path, /) -> LocalDriver:
+        return LocalDriver(place / "root")

@@ -10,22 +10,7 @@ import pytest
 
 from storeroom.drivers._local import beneath
 from storeroom.drivers.local import LocalDriver
-
-
-class Uncompiled(LocalDriver):
-    """As where no compiler was."""
-
-    @staticmethod
-    def _opener(root: str) -> beneath.Tree:
-        return beneath.opened_uncompiled(root)
-
-
-class Walked(LocalDriver):
-    """As on a kernel without `openat2`."""
-
-    @staticmethod
-    def _opener(root: str) -> beneath.Tree:
-        return beneath.opened_walked(root)
+from tests.safety.disks import KINDS
 
 
 class Checked(LocalDriver):
@@ -34,9 +19,6 @@ class Checked(LocalDriver):
     @staticmethod
     def _opener(root: str) -> beneath.Tree:
         return beneath.opened_checked(root)
-
-
-KINDS = {"compiled": LocalDriver, "openat2": Uncompiled, "walk": Walked}
 
 
 @pytest.fixture(params=KINDS)

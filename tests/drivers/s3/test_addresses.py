@@ -242,3 +242,43 @@ async def test_a_cdn_signs_addresses_and_cookies() -> None:
 def test_a_cdn_needs_its_parts_together() -> None:
     with pytest.raises(ConfigError, match="go together"):
         S3Driver("media", cdn_key_id="K1")
+
+
+@pytest.mark.parametrize(
+    ("options", "url", "wanted"),
+    [
+        ({"region": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com", "/media/a%20b"),
+        ({"region": "eu-west-1"}, "https://s3.amazonaws.com", "/media/a%20b"),
+        ({"region": "eu-west-1"}, "https://s3.amazonaws.com/media", "/media/a%20b"),
+        ({"region": "eu-west-1"}, "https://media.s3.eu-west-1.amazonaws.com", "/a%20b"),
+        ({"region": "eu-west-1", "path_style": True}, "https://s3.amazonaws.com", "/media/a%20b"),
+        (
+            {"endpoint_url": "https://media.example.com"},
+            "https://media.example.com",
+            "/media/a%20b",
+        ),
+        (
+            {"endpoint_url": "https://s3.example.com/x"},
+            "https://s3.example.com/x",
+            "/x/media/a%20b",
+        ),
+        (
+            {"provider": "spaces", "region": "fra1"},
+            "https://fra1.digitaloceanspaces.com",
+            "/media/a%20b",
+        ),
+        (
+            {"provider": "spaces", "region": "fra1"},
+            "https://media.fra1.digitaloceanspaces.com",
+            "/a%20b",
+        ),
+        ({"region": "eu-west-1"}, "https://cdn.example.com/x", "/x/a%20b"),
+    ],
+)
+def test_the_services_own_host_gets_the_bucket_in_its_path(
+    options: dict[str, Any], url: str, wanted: str
+) -> None:
+    assert (
+        S3Driver("media", url=url, **options).url("a b")
+        == f"{url.removesuffix('/media').removesuffix('/x')}{wanted}"
+    )

@@ -87,7 +87,6 @@ typedef struct job {
     int root, mode, flags;
     const char *folder, *name, *temporary, *data, *kept;
     Py_ssize_t size, kept_size;
-    struct timespec since;
     int outcome, error;
     struct stat found;
 } job;
@@ -341,9 +340,9 @@ static bool queued(job *j)
 static PyTypeObject *Found;
 
 static PyStructSequence_Field found_fields[] = {
-    {"st_ino", NULL}, {"st_mode", NULL}, {"st_size", NULL}, {"st_mtime_ns", NULL}, {"st_blocks", NULL}, {NULL, NULL}};
+    {"st_ino", NULL}, {"st_mode", NULL}, {"st_size", NULL}, {"st_mtime_ns", NULL}, {NULL, NULL}};
 static PyStructSequence_Desc found_words = {"storeroom.drivers._local._native.Found",
-                                            "What the system says of a file.", found_fields, 5};
+                                            "What the system says of a file.", found_fields, 4};
 
 static PyObject *found_of(const struct stat *s)
 {
@@ -354,7 +353,6 @@ static PyObject *found_of(const struct stat *s)
     PyStructSequence_SetItem(found, 1, PyLong_FromLong((long)s->st_mode));
     PyStructSequence_SetItem(found, 2, PyLong_FromLongLong(s->st_size));
     PyStructSequence_SetItem(found, 3, PyLong_FromLongLong((long long)s->st_mtim.tv_sec * 1000000000 + s->st_mtim.tv_nsec));
-    PyStructSequence_SetItem(found, 4, PyLong_FromLongLong(s->st_blocks));
     if (PyErr_Occurred())
         Py_CLEAR(found);
     return found;

@@ -158,7 +158,7 @@ def _home() -> _Home | None:
     home = _homes.get(loop)
     if home is None:
         for other in [other for other in _homes if other.is_closed()]:
-            del _homes[other]
+            _homes.pop(other, None)  # another thread may do the same
         try:
             home = _homes[loop] = _Home(loop)
         except NotImplementedError:  # a loop that watches no descriptors

@@ -1,4 +1,4 @@
-"""HTTP/1.1 for one service on one event loop, a third of what a general client costs (RFC 9112).
+"""HTTP/1.1 for one service on one event loop (RFC 9112).
 
 A connection carries one exchange at a time and is kept for the next. Nothing is sent twice, no
 redirect followed, no body unpacked, no proxy asked.

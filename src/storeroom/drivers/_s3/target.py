@@ -35,11 +35,18 @@ class Target:
         if url is None:
             return None
         scheme, host, base = base_of(url, key)
-        services = self.place()
-        own = host == services.host and services.base.endswith(f"/{self.bucket}")
-        if own and not base.endswith(f"/{self.bucket}"):
+        if host in self._hosts() and not base.endswith(f"/{self.bucket}"):
             base = f"{base}/{self.bucket}"
         return Place(scheme, host, base)
+
+    def _hosts(self) -> tuple[str, ...]:
+        """The service's own, which name no bucket."""
+        place = self.place()
+        named = not place.base.endswith(f"/{self.bucket}")
+        host = place.host.removeprefix(f"{self.bucket}.") if named else place.host
+        if host == place.host and named:
+            return ()  # an endpoint that is the bucket's by another name
+        return (host, "s3.amazonaws.com") if self.endpoint is None else (host,)
 
 
 def target_of(
