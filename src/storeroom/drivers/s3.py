@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from storeroom.contracts.abilities import (
@@ -57,18 +58,22 @@ from storeroom.contracts.values import (
     WriteOptions,
     check_visibility,
 )
+from storeroom.drivers._http.failures import Table
+from storeroom.drivers._http.listing import Scan, Strangers
+from storeroom.drivers._http.place import public_address
+from storeroom.drivers._http.reading import opened
+from storeroom.drivers._http.wire import Refused
 from storeroom.drivers._s3 import keeping, removing, settings, uploading
 from storeroom.drivers._s3.bucket import Bucket
-from storeroom.drivers._s3.chunks import Reading
 from storeroom.drivers._s3.connecting import Connecting, Transporting
 from storeroom.drivers._s3.copying import copied
-from storeroom.drivers._s3.listing import Scan, Strangers, page_of
+from storeroom.drivers._s3.guards import stored_digest
+from storeroom.drivers._s3.listing import page_of
 from storeroom.drivers._s3.presets import Checksum as Guard
 from storeroom.drivers._s3.presets import Preset
-from storeroom.drivers._s3.presigning import Presigning, public_address
-from storeroom.drivers._s3.reading import opened, stored_digest
+from storeroom.drivers._s3.presigning import Presigning
+from storeroom.drivers._s3.reading import S3Reading
 from storeroom.drivers._s3.service import Service
-from storeroom.drivers._s3.wire import Refused
 from storeroom.files import Files
 
 __all__ = ["S3Driver"]
@@ -193,7 +198,7 @@ class S3Driver(
             service,
             target.preset,
             self._traits,
-            Reading(
+            S3Reading(
                 service,
                 target.preset,
                 encrypted.reading,
@@ -220,6 +225,7 @@ class S3Driver(
             settings.cdn_of(self._public, cdn_key_id, cdn_private_key),
         )
         self._neighbours = (target.endpoint, access_key, profile, anonymous)
+        self._page_of = partial(page_of, service)
         self._strangers = Strangers(strict=paths == "strict")
         self._lacks = _lacking(target.preset, anonymous=anonymous)
         self._failed = service.table()
@@ -275,7 +281,7 @@ class S3Driver(
         self, folder: str = "", how: ScanOptions = DEEP, /
     ) -> AsyncGenerator[Stat | Folder]:
         folder = self._folder(folder)
-        pages = Scan(self._service, folder, how, self._strangers).pages()
+        pages = Scan(self._page_of, folder, how, self._strangers).pages()
         async with aclosing(pages):
             while True:
                 with translating(self._failed, "scan", folder):
@@ -395,7 +401,7 @@ class S3Driver(
         if not folder:
             return True
         with translating(self._failed, "has_folder", folder):
-            return bool((await page_of(self._service, f"{folder}/", most="1")).objects)
+            return bool((await self._page_of(f"{folder}/", most="1")).objects)
 
     async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
         folder = self._folder(folder)
@@ -426,9 +432,8 @@ class S3Driver(
     async def digest(self, path: str, algorithm: str, /) -> str:
         path = self._path(path)
         with translating(self._failed, "digest", path):
-            stored = stored_digest(
-                self._bucket.reading, await self._bucket.headers_of(path), algorithm
-            )
+            headers = await self._bucket.headers_of(path)
+            stored = stored_digest(headers, algorithm, md5_etags=self._bucket.preset.md5_etags)
         if stored is None:
             raise Unsupported(f"the service keeps no {algorithm} of this file", path=path)
         return stored
@@ -527,12 +532,12 @@ class S3Driver(
     async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
         path = self._path(path)
         with translating(_of_version(self._failed), "read_version", path):
-            return await opened(self._bucket.reading, path, how, (("versionId", version),))
+            return await opened(self._bucket.reading, path, how, version)
 
     async def restore_version(self, path: str, version: str, /) -> Stat:
         path = self._path(path)
         with translating(_of_version(self._failed), "restore_version", path):
-            stat = await self._bucket.stat(path, (("versionId", version),))
+            stat = await self._bucket.stat(path, version)
             await copied(self._bucket, path, self._bucket, path, PLAIN, stat, version)
         return await self.stat(path)
 
@@ -541,7 +546,7 @@ class S3Driver(
         with translating(_of_version(self._failed), "remove_version", path):
             await removing.remove(self._service, path, {}, (("versionId", version),))
 
-    def _table(self, how: WriteOptions) -> Callable[[Exception], StorageError | None]:
+    def _table(self, how: WriteOptions) -> Table:
         return self._failed if how.overwrite else self._taken
 
     def _path(self, path: str) -> str:
@@ -567,9 +572,7 @@ def _lacking(preset: Preset, *, anonymous: bool) -> frozenset[Callable[..., Any]
     return frozenset(kind for kind, has_kind in has_it.items() if not has_kind)
 
 
-def _of_version(
-    table: Callable[[Exception], StorageError | None],
-) -> Callable[[Exception], StorageError | None]:
+def _of_version(table: Table) -> Table:
     """The same, for requests in which only the version's id can be what is invalid."""
 
     def versioned(error: Exception) -> StorageError | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from storeroom.drivers._s3.exchange import HttpReply
-from storeroom.drivers._s3.http import Http
-from storeroom.drivers._s3.wire import Content, Lost
+from storeroom.drivers._http.exchange import HttpReply
+from storeroom.drivers._http.http import Http
+from storeroom.drivers._http.wire import Content, Lost
 from tests.servers.certificates import Certificate
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter

@@ -11,7 +11,7 @@ import pytest
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Corrupted, PermissionDenied, Unavailable
 from storeroom.contracts.values import ReadOptions, WriteOptions
-from storeroom.drivers._s3.direct import tls_context
+from storeroom.drivers._http.tls import tls_context
 from storeroom.drivers._s3.uploading import MOST_PARTS, Rules
 from storeroom.drivers.s3 import S3Driver
 from tests.drivers.s3.bucket import (

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from storeroom.contracts.errors import Corrupted
+from storeroom.drivers._http.wire import Failure
 from storeroom.drivers._s3 import xml
 from storeroom.drivers._s3.bodies import (
     complete_body,
@@ -17,7 +18,6 @@ from storeroom.drivers._s3.bodies import (
 )
 from storeroom.drivers._s3.replies import (
     ErrorReply,
-    Failure,
     GrantedTo,
     Listed,
     OpenUpload,
@@ -276,9 +276,16 @@ ERROR = """
 @pytest.mark.parametrize("namespace", [NAMESPACE, ""])
 def test_an_error_is_read_whole(namespace: str) -> None:
     assert xml.read_error(document("Error", ERROR, namespace)) == Failure(
-        *("RequestTimeTooSkewed", "Too far", "R1", "H1", "eu-west-1"),
-        "b.s3.eu-west-1.amazonaws.com",
-        DAY,
+        "RequestTimeTooSkewed",
+        "Too far",
+        "R1",
+        {
+            "HostId": "H1",
+            "Region": "eu-west-1",
+            "Endpoint": "b.s3.eu-west-1.amazonaws.com",
+            "ServerTime": "2026-11-20T10:30:00Z",
+            "Key": "k",
+        },
     )
 
 

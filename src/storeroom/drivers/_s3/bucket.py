@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from storeroom.contracts.errors import Unsupported
 from storeroom.contracts.values import Stat, Traits, WriteOptions
-from storeroom.drivers._s3 import reading
-from storeroom.drivers._s3.chunks import Reading
-from storeroom.drivers._s3.headers import Encryption, describing, stat_of
+from storeroom.drivers._http.reading import looked_at
+from storeroom.drivers._http.wire import Refused
+from storeroom.drivers._s3.headers import Encryption, describing
 from storeroom.drivers._s3.keeping import check_bucket
 from storeroom.drivers._s3.presets import Conditional, Preset
+from storeroom.drivers._s3.reading import S3Reading
 from storeroom.drivers._s3.service import Service
 from storeroom.drivers._s3.uploading import Rules
-from storeroom.drivers._s3.wire import Refused
 
 __all__ = ["Bucket"]
 
@@ -25,7 +25,7 @@ class Bucket:
     service: Service
     preset: Preset
     traits: Traits
-    reading: Reading
+    reading: S3Reading
     rules: Rules
     encryption: Encryption
     acl: str | None
@@ -34,19 +34,19 @@ class Bucket:
     async def headers_of(self, path: str, /) -> Mapping[str, str]:
         """The headers of a file; where the service says just "not there", the bucket is looked for, once."""
         try:
-            return await reading.looked_at(self.reading, path)
+            return await looked_at(self.reading, path)
         except Refused as refused:
             if refused.status == 404 and not self.service.seen:
                 await check_bucket(self.service)
             raise
 
-    async def stat(self, path: str, query: tuple[tuple[str, str], ...] = (), /) -> Stat:
+    async def stat(self, path: str, version: str | None = None, /) -> Stat:
         """The facts of a file, or of a version of it."""
-        if query:
-            headers = await reading.looked_at(self.reading, path, query)
+        if version is not None:
+            headers = await looked_at(self.reading, path, version)
         else:
             headers = await self.headers_of(path)
-        return stat_of(path, headers, reading.size_of(headers), tiered=self.preset.tiers)
+        return self.reading.stat_of(path, headers, self.reading.size_of(headers))
 
     def described(self, how: WriteOptions, /) -> dict[str, str]:
         """The headers of a new file."""

@@ -4,12 +4,13 @@ from typing import Literal
 
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError
+from storeroom.drivers._http.tls import tls_context
+from storeroom.drivers._http.wire import Transport
 from storeroom.drivers._s3.credentials import Chain
-from storeroom.drivers._s3.direct import Direct, tls_context
+from storeroom.drivers._s3.direct import Direct
 from storeroom.drivers._s3.service import Service
 from storeroom.drivers._s3.settings import Account
 from storeroom.drivers._s3.target import Target
-from storeroom.drivers._s3.wire import Transport
 
 __all__ = ["Connecting", "Transporting"]
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from storeroom.contracts.errors import Corrupted, Unsupported
 from storeroom.contracts.values import Stat, WriteOptions
+from storeroom.drivers._http.failures import check_settled
+from storeroom.drivers._http.wire import Refused, Request
 from storeroom.drivers._s3.bucket import Bucket
 from storeroom.drivers._s3.headers import describing
 from storeroom.drivers._s3.keeping import read_tags
@@ -15,11 +17,9 @@ from storeroom.drivers._s3.uploading import (
     MOST_PARTS,
     Overtaken,
     abort,
-    check_settled,
     complete,
     start,
 )
-from storeroom.drivers._s3.wire import Refused, Request
 from storeroom.drivers._s3.xml import read_copied
 
 __all__ = ["copied"]
@@ -99,7 +99,7 @@ class _Copying:
         except Refused as refused:
             if refused.code == "NotImplemented" and conditions:
                 raise Unsupported("the service honours no conditions on copies") from refused
-            check_settled(request, conditions, refused)
+            check_settled(request, refused, conditional=bool(conditions))
             raise
         return read_copied(body).etag
 

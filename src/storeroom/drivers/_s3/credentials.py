@@ -1,30 +1,23 @@
-"""Who signs: given keys, nobody, or whoever the SDK's chain finds, renewed before they expire."""
+"""Whoever the SDK's chain of credentials finds."""
 
 import asyncio
-import logging
-import os
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, PermissionDenied, StorageError
 from storeroom.contracts.extras import extra
 from storeroom.drivers._s3.signature import Credentials
 
-__all__ = ["Chain", "Keys"]
+__all__ = ["Chain"]
 
-_EARLY: Final = timedelta(minutes=5)
 _NOBODY: Final = (
     "there are no credentials; give access_key and secret_key, a profile, or anonymous=True for a "
     "public bucket"
 )
 # What the SDK lets through of unreadable token files and strange replies of metadata services.
 _STRANGE: Final = (OSError, RuntimeError, ValueError, KeyError)
-_log = logging.getLogger("storeroom")
 
 
 class Chain:
@@ -88,89 +81,6 @@ class Chain:
                 f"the SDK finds no credentials that work ({_named(error)}); check the profile, "
                 "role or token that it is told to use"
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Credentials, and from when on to ask for new ones."""
-
-    credentials: Credentials
-    due: datetime | None
-
-
-class Keys:
-    """The credentials in use, shared by all loops; with neither given nor a chain it is nobody."""
-
-    def __init__(self, given: Credentials | None, chain: Chain | None, /) -> None:
-        self._held = None if given is None else _Held(given, None)
-        self._chain = chain
-        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
-        self._fetching = threading.Lock()
-        self._process = os.getpid()
-
-    def ready(self) -> Credentials | None:
-        """Credentials that hold for some minutes yet, None where they must be fetched."""
-        held = self._held
-        if held is None or (held.due is not None and held.due <= datetime.now(UTC)):
-            return None
-        return held.credentials
-
-    async def get(self) -> Credentials | None:
-        """Credentials to sign with, None for nobody; only one who asks waits for the renewal."""
-        chain = self._chain
-        if chain is None:
-            return self.ready()
-        turn = self._turn(chain)
-        if turn.locked() and (lasting := self._lasting()) is not None:
-            return lasting
-        async with turn:
-            return self.ready() or await threads.run(self._renewed, chain)
-
-    def forget(self) -> bool:
-        """Fetch them anew at the next request, for the service refuses these: whether that can be."""
-        if self._chain is None:
-            return False
-        self._chain.forget()
-        self._held = None
-        return True
-
-    def _turn(self, chain: Chain) -> asyncio.Lock:
-        if self._process != os.getpid():  # after a fork nobody here gives back the parent's locks
-            self._process, self._fetching = os.getpid(), threading.Lock()
-            chain.forget()
-        for loop in [loop for loop in list(self._turns) if loop.is_closed()]:
-            self._turns.pop(loop, None)
-        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-
-    def _lasting(self) -> Credentials | None:
-        """Credentials that have not expired, though it be time for new ones."""
-        held = self._held
-        expires = None if held is None else held.credentials.expires
-        return held.credentials if held and expires and expires > datetime.now(UTC) else None
-
-    def _renewed(self, chain: Chain) -> Credentials:
-        """New credentials; the old ones while they hold and there are no new ones."""
-        with self._fetching:
-            ready = self.ready()  # another loop was faster
-            if ready is not None:
-                return ready
-            lasting = self._lasting()
-            try:
-                fetched = chain.fetch()
-            except PermissionDenied as error:
-                if lasting is None:
-                    raise
-                _log.warning("the old credentials serve on, for no new ones come: %s", error.reason)
-                fetched = lasting
-            self._held = _Held(fetched, _due(fetched.expires))
-        return fetched
-
-
-def _due(expires: datetime | None) -> datetime | None:
-    """Some minutes early, or half-way where they hold for few minutes only."""
-    if expires is None:
-        return None
-    return expires - min(_EARLY, (expires - datetime.now(UTC)) / 2)
 
 
 def _named(error: Exception) -> str:

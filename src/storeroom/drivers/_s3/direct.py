@@ -3,25 +3,34 @@
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import md5, sha256
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from storeroom.contracts import threads
 from storeroom.contracts.body import Piece
-from storeroom.drivers._s3.credentials import Keys
-from storeroom.drivers._s3.exchange import HttpReply
-from storeroom.drivers._s3.http import Http
-from storeroom.drivers._s3.place import Place, Spot
+from storeroom.contracts.extras import extra
+from storeroom.drivers._http.exchange import HttpReply
+from storeroom.drivers._http.place import Place
+from storeroom.drivers._http.renewal import Keys
+from storeroom.drivers._http.wire import Request, size_of
+from storeroom.drivers._s3.place import Spot
 from storeroom.drivers._s3.presets import Checksum
-from storeroom.drivers._s3.signature import EMPTY, UNSIGNED, encoded_path, encoded_query
-from storeroom.drivers._s3.wire import Request, size_of
+from storeroom.drivers._s3.signature import (
+    EMPTY,
+    UNSIGNED,
+    Credentials,
+    encoded_path,
+    encoded_query,
+)
+
+with extra("s3", "aioboto3"):
+    from storeroom.drivers._http.http import Http
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # pyright: ignore[reportPrivateUsage]
 
-__all__ = ["Direct", "guarded", "tls_context"]
+__all__ = ["Direct", "guarded"]
 
 _ON_THE_LOOP: Final = 256 << 10
 _OF_OBJECTS: Final = frozenset(("PutObject", "UploadPart"))
@@ -34,7 +43,7 @@ class Direct:
     def __init__(
         self,
         spot: Spot,
-        keys: Keys,
+        keys: Keys[Credentials],
         tls: ssl.SSLContext | None,
         /,
         *,
@@ -129,13 +138,3 @@ def _hashed(running: "Hash", pieces: Sequence[Piece]) -> "Hash":
     for piece in pieces:
         running.update(piece)
     return running
-
-
-@lru_cache(maxsize=16)
-def tls_context(*, verify: bool | str) -> ssl.SSLContext:
-    """A context, shared by all who verify alike; reading the authorities blocks."""
-    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -15,14 +15,13 @@ from storeroom.contracts.errors import (
     PreconditionFailed,
     QuotaExceeded,
     StorageError,
-    Timeout,
-    Unavailable,
     Unsupported,
 )
+from storeroom.drivers._http.failures import GONE, Failures, Known, Table
+from storeroom.drivers._http.wire import Refused
 from storeroom.drivers._s3.replies import ErrorReply
-from storeroom.drivers._s3.wire import Lost, Refused
 
-__all__ = ["CONFLICT", "RETRIED", "THROTTLED", "explaining", "failed"]
+__all__ = ["CONFLICT", "FAILURES", "RETRIED", "THROTTLED", "explaining"]
 
 THROTTLED: Final = frozenset(
     (
@@ -44,10 +43,9 @@ RETRIED: Final = frozenset(
 )
 """Codes after which the same request may succeed."""
 
-_GONE: Final = "there is no such file"
-_CODES: Final[Mapping[str, tuple[type[StorageError], str]]] = {
-    "NoSuchKey": (NotFound, _GONE),
-    "NotFound": (NotFound, _GONE),
+_CODES: Final[Mapping[str, Known]] = {
+    "NoSuchKey": (NotFound, GONE),
+    "NotFound": (NotFound, GONE),
     "NoSuchVersion": (NotFound, "there is no such version"),
     "NoSuchUpload": (NotFound, "there is no such upload"),
     "InvalidPart": (InvalidArgument, "a part is not there, or its etag is another"),
@@ -95,20 +93,15 @@ _CODES: Final[Mapping[str, tuple[type[StorageError], str]]] = {
         "this machine's clock is too far from the service's; set it",
     ),
 }
-_STATUSES: Final[Mapping[int, tuple[type[StorageError], str]]] = {
-    304: _CODES["NotModified"],
-    400: (StorageError, "the service refuses the request"),
-    401: _CODES["AccessDenied"],
-    403: _CODES["AccessDenied"],
-    404: _CODES["NoSuchKey"],
-    405: _CODES["MethodNotAllowed"],
-    409: (Unavailable, "another request is at work on this"),
-    411: (Unsupported, "the service wants the length first"),
-    412: _CODES["PreconditionFailed"],
-    413: _CODES["EntityTooLarge"],
-    501: _CODES["NotImplemented"],
-    507: _CODES["XMinioStorageFull"],
-}
+FAILURES: Final = Failures(
+    _CODES,
+    {507: _CODES["XMinioStorageFull"]},
+    THROTTLED,
+    RETRIED,
+    ("x-amz-request-id",),
+)
+"""The errors of S3 by kind."""
+
 _MOVED: Final = frozenset(
     (
         "PermanentRedirect",
@@ -119,19 +112,8 @@ _MOVED: Final = frozenset(
 )
 
 
-def failed(error: Exception, /) -> StorageError | None:
-    """The kind of a request that failed; None for what is no failure of the service."""
-    if isinstance(error, Refused):
-        return _refused(error)
-    if isinstance(error, ErrorReply):
-        return _refused(Refused(200, error.failure, {}))
-    return _lost(error) if isinstance(error, Lost) else None
-
-
-def explaining(
-    bucket: str, origin: Callable[[], str], /, *, creating: bool = False
-) -> Callable[[Exception], StorageError | None]:
-    """`failed`, for one bucket at one endpoint; `creating` makes a failed condition `AlreadyExists`."""
+def explaining(bucket: str, origin: Callable[[], str], /, *, creating: bool = False) -> Table:
+    """`FAILURES`, for one bucket at one endpoint; `creating` makes a failed condition `AlreadyExists`."""
 
     def table(error: Exception) -> StorageError | None:
         if isinstance(error, Refused) and error.code == "NoSuchBucket":
@@ -142,54 +124,15 @@ def explaining(
             return _moved(error, bucket, origin())
         if creating and isinstance(error, Refused) and error.status == 412:
             return AlreadyExists("there is a file already")
-        found = failed(error)
-        if found is not None and isinstance(error, Lost):
-            found.reason = f"{origin()} {found.reason}"
-        return found
+        if isinstance(error, ErrorReply):
+            error = Refused(200, error.failure, {})
+        return FAILURES.kind_of(error, origin())
 
     return table
 
 
-def _refused(error: Refused) -> StorageError:
-    known = _CODES.get(error.code)
-    if known is None and error.code in THROTTLED:
-        known = (Unavailable, "the service asks for fewer requests")
-    if known is None and (error.code in RETRIED or error.status >= 500):
-        known = _STATUSES.get(error.status, (Unavailable, "the service failed; try again later"))
-    kind, reason = known or _STATUSES.get(
-        error.status, (StorageError, f"the service answered with status {error.status}")
-    )
-    return kind(f"{reason}{_said(error, understood=known is not None)}")
-
-
-def _said(error: Refused, *, understood: bool) -> str:
-    """The code and the request's id; the service's own words where they may say more than ours."""
-    words = [f"status {error.status}" if not error.code else error.code]
-    if not understood and error.failure.message:
-        words[0] += f": {error.failure.message[:200]}"
-    number = error.failure.request_id or error.headers.get("x-amz-request-id")
-    if number:
-        words.append(f"request {number}")
-    return f" ({', '.join(words)})"
-
-
 def _moved(error: Refused, bucket: str, origin: str) -> StorageError:
-    region = error.failure.region or error.headers.get("x-amz-bucket-region")
+    region = error.failure.details.get("Region") or error.headers.get("x-amz-bucket-region")
     if region:
         return ConfigError(f"the bucket {bucket!r} is in the region {region!r}; set region to it")
     return ConfigError(f"the bucket {bucket!r} is not at {origin}; set its region or endpoint_url")
-
-
-def _lost(error: Lost) -> StorageError:
-    if error.why == "certificate":
-        return ConfigError(
-            f"shows a certificate that is not trusted: {error.reason}; give its authority: "
-            "verify='ca.pem'"
-        )
-    if error.why == "idle":
-        return Timeout("sent nothing for as long as the time-out; try again, or raise timeout")
-    if error.why == "unreachable":
-        return Unavailable(
-            f"does not answer: {error.reason}; check endpoint_url, and that the service runs"
-        )
-    return Unavailable(f"dropped the connection: {error.reason}")

@@ -1,63 +1,16 @@
-"""What the bytes of a whole object are checked against: the checksum that the service keeps."""
+"""The checksums that S3 keeps of a whole object."""
 
 import hashlib
-import zlib
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
-from storeroom.contracts import threads
-from storeroom.contracts.errors import Corrupted
+from storeroom.drivers._http.guards import Crc32, Guard, Hash
 
-__all__ = ["Guard", "guard_of", "md5_of"]
+__all__ = ["guard_of", "md5_of", "stored_digest"]
 
-_BATCH: Final = 1 << 20
 _MD5: Final = 34
-
-
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-class Guard:
-    """Compares what came with what was stored; large pieces are hashed in a thread."""
-
-    __slots__ = ("_hash", "_held", "_size", "_wanted")
-
-    def __init__(self, by: _Hash, wanted: bytes) -> None:
-        self._hash = by
-        self._wanted = wanted
-        self._held: list[bytes] = []
-        self._size = 0
-
-    def update(self, content: bytes) -> None:
-        self._hash.update(content)
-
-    async def take(self, chunk: bytes, path: str) -> None:
-        """Count the chunk in; the empty one is the end."""
-        self._held.append(chunk)
-        self._size += len(chunk)
-        if chunk and self._size < _BATCH:
-            return
-        held, self._held, self._size = self._held, [], 0
-        await threads.run(self._fed, held)
-        if not chunk:
-            self.check(path)
-
-    def check(self, path: str) -> None:
-        """All is here: `Corrupted` unless it is what was stored."""
-        if self._hash.digest() != self._wanted:
-            raise Corrupted(
-                "the bytes are not those whose checksum the service keeps; read it again, and if "
-                "that fails restore it",
-                path=path,
-            )
-
-    def _fed(self, held: list[bytes]) -> None:
-        for chunk in held:
-            self._hash.update(chunk)
 
 
 def guard_of(headers: Mapping[str, str], /, *, md5_etags: bool) -> Guard | None:
@@ -65,7 +18,7 @@ def guard_of(headers: Mapping[str, str], /, *, md5_etags: bool) -> Guard | None:
     get = headers.get
     crc = get("x-amz-checksum-crc32")
     if crc and "-" not in crc:
-        return _decoded(_Crc(), crc)
+        return _decoded(Crc32(), crc)
     for name in ("sha256", "sha1"):
         known = get(f"x-amz-checksum-{name}")
         if known and "-" not in known:
@@ -88,18 +41,21 @@ def md5_of(headers: Mapping[str, str], /) -> bytes | None:
         return None
 
 
-class _Crc:
-    def __init__(self) -> None:
-        self._value = 0
+def stored_digest(headers: Mapping[str, str], algorithm: str, /, *, md5_etags: bool) -> str | None:
+    """The hash that the service keeps of a whole object, in hex; None where it keeps none of that kind."""
+    if algorithm == "md5":
+        found = md5_of(headers) if md5_etags else None
+        return None if found is None else found.hex()
+    known = headers.get(f"x-amz-checksum-{algorithm}")
+    if not known or "-" in known or algorithm not in ("sha1", "sha256"):
+        return None
+    try:
+        return b64decode(known, validate=True).hex()
+    except (NotBase64, ValueError):
+        return None
 
-    def update(self, data: bytes, /) -> None:
-        self._value = zlib.crc32(data, self._value)
 
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-def _decoded(by: _Hash, encoded: str) -> Guard | None:
+def _decoded(by: Hash, encoded: str) -> Guard | None:
     try:
         return Guard(by, b64decode(encoded, validate=True))
     except (NotBase64, ValueError):

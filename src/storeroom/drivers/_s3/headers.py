@@ -4,18 +4,16 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.header import decode_header, make_header
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from hashlib import md5
 from typing import Final
 from urllib.parse import urlencode
 
 from storeroom.contracts.errors import InvalidArgument
 from storeroom.contracts.values import Stat, WriteOptions
+from storeroom.drivers._http.dates import moment
 
-__all__ = ["Encryption", "describing", "moment", "stat_of"]
+__all__ = ["Encryption", "describing", "stat_of"]
 
 _META: Final = "x-amz-meta-"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -146,12 +144,3 @@ def _decoded(value: str) -> str:
         return str(make_header(decode_header(value)))
     except (UnicodeDecodeError, LookupError, ValueError):
         return value
-
-
-@lru_cache(maxsize=256)
-def moment(text: str | None, /) -> datetime | None:
-    """A header's date; many files of one second have the same."""
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
-        return None

@@ -7,10 +7,9 @@ from typing import Final
 
 from storeroom.contracts.errors import InvalidArgument
 from storeroom.contracts.values import Version, Visible
+from storeroom.drivers._http.wire import Failure, Refused, Request
 from storeroom.drivers._s3.bodies import restore_body, tagging_body
-from storeroom.drivers._s3.replies import Failure
 from storeroom.drivers._s3.service import Service
-from storeroom.drivers._s3.wire import Refused, Request
 from storeroom.drivers._s3.xml import read_grants, read_parts, read_versions
 from storeroom.drivers._s3.xml import read_tags as tags_in
 

@@ -1,36 +1,11 @@
-"""Where a bucket lies: its host, and what stands before a key."""
+"""Where a bucket of S3 lies, and by which clock its service goes."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
-from urllib.parse import urlsplit
 
-from storeroom.contracts.errors import ConfigError
+from storeroom.drivers._http.place import Place, base_of
 from storeroom.drivers._s3.signature import Signer
 
-__all__ = ["Place", "Spot", "aws_place", "base_of", "place_at"]
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A bucket's address: `base` is what stands before `/` and the key, `""` or `/bucket`."""
-
-    scheme: str
-    host: str
-    base: str = ""
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host."""
-        return f"{self.scheme}://{self.host}"
-
-    def path(self, key: str | None, /) -> str:
-        """The path of a key, or of the bucket itself; not encoded."""
-        if key is None:
-            return self.base or "/"
-        return f"{self.base}/{key}"
+__all__ = ["Spot", "aws_place", "place_at"]
 
 
 class Spot:
@@ -71,20 +46,3 @@ def place_at(endpoint: str, bucket: str, /, *, path_style: bool) -> Place:
     if host.startswith(f"{bucket}."):
         return Place(scheme, host, base)
     return Place(scheme, f"{bucket}.{host}", base)
-
-
-def base_of(url: str, key: str, /) -> tuple[str, str, str]:
-    """Scheme, host with its port unless that is the usual one, and path of a configured URL."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ConfigError(f"{key} has a port that is no number") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ConfigError(f"{key} is a URL such as 'https://s3.example.com', not {url!r}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError(f"{key} holds a user, a '?' or a '#'; give scheme, host and path only")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        host = f"{host}:{port}"
-    return parts.scheme, host, parts.path.rstrip("/")

@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from storeroom.contracts.errors import InvalidArgument, PermissionDenied, Unsupported
 from storeroom.contracts.paths import quoted
 from storeroom.contracts.values import Grant, Upload
+from storeroom.drivers._http.place import Place, attachment, public_address
 from storeroom.drivers._s3.bucket import Bucket
-from storeroom.drivers._s3.place import Place
 from storeroom.drivers._s3.signature import Credentials, encoded_query
 
 if TYPE_CHECKING:
     from storeroom.drivers._s3.cloudfront import CloudFront, Window
 
-__all__ = ["Cdn", "Presigning", "public_address"]
+__all__ = ["Cdn", "Presigning"]
 
 _LONGEST: Final = 7 * 24 * 3600
 _log = logging.getLogger("storeroom")
@@ -44,7 +43,7 @@ class Presigning:
         """A URL to get the file with; the reply has the grant's type and file name."""
         query: dict[str, str] = {}
         if grant.filename is not None:
-            query["response-content-disposition"] = _attachment(grant.filename)
+            query["response-content-disposition"] = attachment(grant.filename)
         if grant.content_type is not None:
             query["response-content-type"] = grant.content_type
         if self._cdn is not None:
@@ -153,20 +152,7 @@ class Presigning:
         return max(1, seconds)
 
 
-def public_address(place: Place, path: str, /) -> str:
-    """The address of a file for whoever needs no signature."""
-    return f"{place.origin}{quoted(place.path(path))}"
-
-
 def _window(expires: datetime) -> "Window":
     from storeroom.drivers._s3.cloudfront import Window
 
     return Window(expires)
-
-
-def _attachment(filename: str) -> str:
-    """RFC 6266: the name for old clients, and the true one."""
-    plain = "".join(
-        char if " " <= char < "\x7f" and char not in '"\\%' else "_" for char in filename
-    )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

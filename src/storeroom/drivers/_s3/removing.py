@@ -1,26 +1,25 @@
 """Removals: one, a thousand at once, all under a folder, and what crashes left."""
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from hashlib import md5
-from typing import Final
 
 from storeroom.contracts.errors import StorageError
+from storeroom.drivers._http.listing import keys_under
+from storeroom.drivers._http.many import each_alone
+from storeroom.drivers._http.wire import Failure, Refused, Request
 from storeroom.drivers._s3.bodies import delete_body, is_writable
-from storeroom.drivers._s3.failures import failed
-from storeroom.drivers._s3.listing import keys_under
-from storeroom.drivers._s3.replies import Failure, Removal, UploadListing
+from storeroom.drivers._s3.failures import FAILURES
+from storeroom.drivers._s3.listing import page_of
+from storeroom.drivers._s3.replies import Removal, UploadListing
 from storeroom.drivers._s3.service import Service
 from storeroom.drivers._s3.uploading import abort
-from storeroom.drivers._s3.wire import Lost, Refused, Request
 from storeroom.drivers._s3.xml import read_deleted, read_uploads
 
 __all__ = ["remove", "remove_many", "remove_under", "sweep"]
-
-_AT_ONCE: Final = 16
 
 
 async def remove(
@@ -48,22 +47,14 @@ async def remove_many(
     for start in range(0, len(together), bulk or 1):
         answers.update(await _removed(service, together[start : start + bulk]))
     alone = [key for key in keys if key not in answers]
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(key: str) -> None:
-        async with turn:
-            answers[key] = await _removed_alone(service, key)
-
-    async with asyncio.TaskGroup() as group:
-        for key in alone:
-            group.create_task(one(key))
+    answers.update(await each_alone(alone, lambda key: remove(service, key, {}), FAILURES.kind_of))
     return answers
 
 
 async def remove_under(service: Service, folder: str, bulk: int, /) -> bool:
     """Remove every key under a folder, and its placeholder: whether there was any."""
     found = False
-    async with aclosing(keys_under(service, folder)) as pages:
+    async with aclosing(keys_under(partial(page_of, service), folder)) as pages:
         async for keys in pages:
             found = found or bool(keys)
             for error in (await remove_many(service, keys, bulk)).values():
@@ -115,19 +106,8 @@ async def _removed(service: Service, keys: Sequence[str]) -> dict[str, StorageEr
     return answers
 
 
-async def _removed_alone(service: Service, key: str) -> StorageError | None:
-    try:
-        await remove(service, key, {})
-    except (Lost, Refused) as error:
-        known = failed(error)
-        if known is not None:
-            known.located(operation="remove_many", path=key)
-        return known
-    return None
-
-
 def _error(removal: Removal) -> StorageError | None:
-    error = failed(Refused(400, Failure(removal.code, removal.message), {}))
+    error = FAILURES.kind_of(Refused(400, Failure(removal.code, removal.message), {}))
     if error is not None:
         error.located(operation="remove_many", path=removal.key)
     return error

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from storeroom.contracts.values import Stat
+from storeroom.drivers._http.wire import Failure
+
 __all__ = [
     "Completed",
     "Copied",
     "Deleted",
     "ErrorReply",
-    "Failure",
     "GrantedTo",
     "Listed",
-    "Listing",
     "OpenUpload",
     "PartListing",
     "Removal",
@@ -32,6 +33,10 @@ class Listed(NamedTuple):
     modified: datetime | None
     etag: str | None
     tier: str | None
+
+    def stat(self) -> Stat:
+        """Its facts."""
+        return Stat(self.key, self.size, self.modified, self.etag, tier=self.tier)
 
 
 class StoredVersion(NamedTuple):
@@ -78,15 +83,6 @@ class GrantedTo(NamedTuple):
 
     grantee: str
     permission: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One page of objects and folders; `token` leads to the next, None where this is the last."""
-
-    objects: list[Listed]
-    folders: list[str]
-    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +133,6 @@ class Completed:
 
     etag: str | None
     checksums: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What an error reply says; `code` is empty where the body says nothing."""
-
-    code: str = ""
-    message: str = ""
-    request_id: str | None = None
-    host_id: str | None = None
-    region: str | None = None
-    endpoint: str | None = None
-    server_time: datetime | None = None
 
 
 class ErrorReply(Exception):

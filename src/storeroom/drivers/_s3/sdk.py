@@ -16,11 +16,12 @@ from typing import Any, Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import PermissionDenied, StorageError
 from storeroom.contracts.extras import extra
-from storeroom.drivers._s3.credentials import Keys
+from storeroom.drivers._http.renewal import Keys
+from storeroom.drivers._http.wire import Lost, Request, Why
 from storeroom.drivers._s3.direct import guarded
 from storeroom.drivers._s3.presets import Checksum
 from storeroom.drivers._s3.settings import Account
-from storeroom.drivers._s3.wire import Lost, Request, Why
+from storeroom.drivers._s3.signature import Credentials
 
 __all__ = ["Sdk", "connected"]
 
@@ -59,7 +60,7 @@ class _Call:
 _calls: ContextVar[_Call] = ContextVar("storeroom_s3_call")
 
 
-async def connected(bucket: str, account: Account, keys: Keys, /) -> "Sdk":
+async def connected(bucket: str, account: Account, keys: Keys[Credentials], /) -> "Sdk":
     """A client for the running loop; made in a thread, for the SDK reads files and its models."""
     context, client, errors = await threads.run(_made, account, keys)
     return Sdk(bucket, account.checksum, context, client, errors, timeout=account.timeout + _GRACE)
@@ -209,7 +210,9 @@ class SdkReply:
             self._stream.close()
 
 
-def _made(account: Account, keys: Keys) -> tuple[Any, Any, tuple[type[Exception], type[Exception]]]:
+def _made(
+    account: Account, keys: Keys[Credentials]
+) -> tuple[Any, Any, tuple[type[Exception], type[Exception]]]:
     with extra("s3", "aioboto3"):
         import aioboto3  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
         from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
@@ -237,7 +240,7 @@ def _made(account: Account, keys: Keys) -> tuple[Any, Any, tuple[type[Exception]
 class _Lending:
     """Our credentials in the place of the SDK's, so that one place renews them, and not on the loop."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys[Credentials]) -> None:
         self._keys = keys
 
     async def load_credentials(self) -> Any:
@@ -252,7 +255,7 @@ def _lent() -> type[Any]:
     from botocore.credentials import ReadOnlyCredentials
 
     class Lent(AioCredentials):  # type: ignore[misc]  # the SDK is untyped
-        def __init__(self, keys: Keys) -> None:
+        def __init__(self, keys: Keys[Credentials]) -> None:
             super().__init__("", "")
             self._keys = keys
 

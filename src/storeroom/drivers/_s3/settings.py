@@ -8,9 +8,10 @@ from typing import Final, Literal
 from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.extras import extra
 from storeroom.contracts.values import Attribute, Condition, Traits, Visible, check_visibility
-from storeroom.drivers._s3.credentials import Chain, Keys
+from storeroom.drivers._http.place import Place
+from storeroom.drivers._http.renewal import Keys
+from storeroom.drivers._s3.credentials import Chain
 from storeroom.drivers._s3.headers import Encryption
-from storeroom.drivers._s3.place import Place
 from storeroom.drivers._s3.presets import Checksum, Preset
 from storeroom.drivers._s3.presigning import Cdn
 from storeroom.drivers._s3.signature import Credentials
@@ -54,14 +55,14 @@ def keys_of(
     profile: str | None,
     *,
     anonymous: bool,
-) -> tuple[Keys, Chain | None]:
+) -> tuple[Keys[Credentials], Chain | None]:
     """Who signs, and the SDK's chain where that is to be asked: for keys, or for the profile's region."""
     if (access_key is None) != (secret_key is None):
         raise ConfigError("access_key and secret_key go together; give both, or neither")
     if anonymous and (access_key is not None or profile is not None):
         raise ConfigError("an anonymous disk signs nothing; leave access_key and profile out")
     if anonymous:
-        return Keys(None, None), None
+        return Keys[Credentials](None, None), None
     chain = Chain(profile)
     if access_key is not None and secret_key is not None:
         known = Credentials(access_key, secret_key, session_token)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from storeroom.contracts.errors import ConfigError
-from storeroom.drivers._s3.place import Place, aws_place, base_of, place_at
+from storeroom.drivers._http.place import Place, base_of
+from storeroom.drivers._s3.place import aws_place, place_at
 from storeroom.drivers._s3.presets import Checksum, Preset, preset_of
 
 __all__ = ["Target", "target_of"]

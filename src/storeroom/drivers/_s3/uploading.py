@@ -2,22 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import md5
-from itertools import count
 from typing import Final
 
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import InvalidArgument, Unavailable, Unsupported
+from storeroom.contracts.errors import Unavailable, Unsupported
+from storeroom.drivers._http.dates import moment
+from storeroom.drivers._http.failures import check_settled, unknown_outcome
+from storeroom.drivers._http.parts import parts_of, rejoined, send_all
+from storeroom.drivers._http.wire import Content, Lost, Refused, Request, size_of
 from storeroom.drivers._s3.bodies import complete_body
 from storeroom.drivers._s3.failures import CONFLICT
-from storeroom.drivers._s3.headers import moment
 from storeroom.drivers._s3.presets import Conditional
 from storeroom.drivers._s3.service import Service
-from storeroom.drivers._s3.wire import Content, Lost, Refused, Request, size_of
 from storeroom.drivers._s3.xml import read_completed, read_started
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "Overtaken",
     "Rules",
     "abort",
-    "check_settled",
     "complete",
     "send_part",
     "start",
@@ -153,12 +153,6 @@ async def complete(
     return {"etag": etag} if etag else {}
 
 
-def check_settled(request: Request, conditions: Mapping[str, str], refused: Refused, /) -> None:
-    """A condition may fail because an earlier try, of which no reply came, did it: `Unavailable`."""
-    if request.uncertain and conditions and refused.status == 412:
-        raise _unknown(request.key or "") from refused
-
-
 async def abort(service: Service, path: str, upload: str, /) -> None:
     """Throw the parts away; an unknown upload is no error."""
     request = Request("AbortMultipartUpload", "DELETE", path, (("uploadId", upload),))
@@ -179,7 +173,7 @@ async def _stored(
 ) -> tuple[Mapping[str, str], int]:
     """Store it in parts, unless one of them turns out to be all."""
     size = rules.size_of_parts(body.size)
-    async with aclosing(_parts(body, size)) as parts:
+    async with aclosing(parts_of(body, size)) as parts:
         first = await anext(parts, b"")
         second = await anext(parts, None) if size_of(first) == size else None
         if second is None:
@@ -188,7 +182,7 @@ async def _stored(
         upload = _Upload(service, path, headers, conditions, rules)
         held = [second, first]
         del first, second  # or they would stay in memory until the end
-        return await upload.run(_chained(held, parts))
+        return await upload.run(rejoined(held, parts))
 
 
 class _Upload:
@@ -208,7 +202,6 @@ class _Upload:
         self._conditions = conditions
         self._rules = rules
         self._parts: dict[int, str] = {}
-        self._size = 0
         self._id = ""
 
     async def run(self, parts: AsyncIterator[Content]) -> tuple[Mapping[str, str], int]:
@@ -216,7 +209,9 @@ class _Upload:
             self._service, self._path, {**self._headers, **self._rules.opening}
         )
         try:
-            await self._send_all(parts)
+            size = await send_all(
+                parts, self._send, concurrency=self._rules.concurrency, most=MOST_PARTS
+            )
             done = await complete(
                 self._service, self._path, self._id, self._parts, self._conditions, begun=begun
             )
@@ -228,35 +223,12 @@ class _Upload:
         except BaseException:
             await self._cleared()
             raise
-        return done, self._size
+        return done, size
 
-    async def _send_all(self, parts: AsyncIterator[Content]) -> None:
-        """Parts in flight side by side, no more of them in memory than are in flight and one."""
-        free = asyncio.Semaphore(self._rules.concurrency)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in count(1):
-                    await free.acquire()
-                    part = await anext(parts, None)
-                    if part is None:
-                        break
-                    if number > MOST_PARTS:
-                        raise InvalidArgument(
-                            f"more than {MOST_PARTS:,} parts; announce the size, or raise part_size"
-                        )
-                    self._size += size_of(part)
-                    group.create_task(self._send(number, part, free))
-                    del part
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-
-    async def _send(self, number: int, part: Content, free: asyncio.Semaphore) -> None:
-        try:
-            self._parts[number] = await send_part(
-                self._service, self._path, self._id, number, part, self._rules.encryption
-            )
-        finally:
-            free.release()
+    async def _send(self, number: int, part: Content) -> None:
+        self._parts[number] = await send_part(
+            self._service, self._path, self._id, number, part, self._rules.encryption
+        )
 
     async def _cleared(self) -> None:
         await _cleared(self._service, self._path, self._id)
@@ -282,7 +254,7 @@ async def _put(
     try:
         return (await service.commit(request))[0]
     except Refused as refused:
-        check_settled(request, conditions, refused)
+        check_settled(request, refused, conditional=bool(conditions))
         raise
 
 
@@ -292,7 +264,7 @@ async def _begun(
     """The upload's id, and when it began by the service's clock."""
     request = Request("CreateMultipartUpload", "POST", path, (("uploads", ""),), dict(headers))
 
-    async def undo(body: bytes) -> None:
+    async def undo(_: Mapping[str, str], body: bytes) -> None:
         await _cleared(service, path, read_started(body))
 
     reply, body = await service.commit(request, undo=undo)
@@ -319,14 +291,14 @@ async def _looked(
         reply = await service.call(Request("HeadObject", "HEAD", path))
         await reply.read()
     except (Refused, Lost):
-        raise _unknown(path) from refused
+        raise unknown_outcome(path) from refused
     since = moment(reply.headers.get("last-modified"))
     fresh = begun is None or since is None or since >= begun - timedelta(seconds=2)
     if fresh and reply.headers.get("etag") == _etag_of(parts):
         return reply.headers
     if refused.code == "PreconditionFailed":
         raise refused
-    raise _unknown(path) from refused
+    raise unknown_outcome(path) from refused
 
 
 def _etag_of(parts: Mapping[int, str]) -> str | None:
@@ -343,32 +315,3 @@ def _vanished(path: str) -> Unavailable:
         "the parts were thrown away before the end, by a sweep or a rule of the bucket; store it again",
         path=path,
     )
-
-
-def _unknown(path: str) -> Unavailable:
-    return Unavailable(
-        "the reply to storing it was lost, so the outcome is unknown; look at the file before "
-        "storing it again",
-        path=path,
-        retryable=False,
-    )
-
-
-def _parts(body: Body, size: int) -> AsyncGenerator[Content]:
-    whole = body.whole
-    if whole is None:
-        return body.parts(size)
-
-    async def slices() -> AsyncGenerator[Content]:
-        view = memoryview(whole)
-        for start in range(0, len(whole), size):
-            yield [view[start : start + size]]
-
-    return slices()
-
-
-async def _chained(held: list[Content], rest: AsyncIterator[Content]) -> AsyncGenerator[Content]:
-    while held:
-        yield held.pop()
-    async for part in rest:
-        yield part

@@ -6,20 +6,20 @@ refused, for no S3 sends one and entities hide in it.
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from storeroom.contracts.errors import Corrupted
+from storeroom.drivers._http.dates import iso_moment
+from storeroom.drivers._http.listing import Listing
+from storeroom.drivers._http.wire import Failure
 from storeroom.drivers._s3.replies import (
     Completed,
     Copied,
     Deleted,
     ErrorReply,
-    Failure,
     GrantedTo,
     Listed,
-    Listing,
     OpenUpload,
     PartListing,
     Removal,
@@ -60,7 +60,7 @@ def read_listing(body: bytes, /) -> Listing:
     decoded = _decoder(root, space)
     contents, prefixes, prefix = f"{space}Contents", f"{space}CommonPrefixes", f"{space}Prefix"
     objects = [
-        Listed(decoded(key), int(size), _time(modified), f'"{etag}"', tier)
+        Listed(decoded(key), int(size), iso_moment(modified), f'"{etag}"', tier)
         for key, modified, etag, size, tier in usual
     ]
     folders: list[str] = []
@@ -98,7 +98,7 @@ def read_uploads(body: bytes, /) -> UploadListing:
         OpenUpload(
             decoded(element.findtext(f"{space}Key") or ""),
             element.findtext(f"{space}UploadId") or "",
-            _time(element.findtext(f"{space}Initiated")),
+            iso_moment(element.findtext(f"{space}Initiated")),
         )
         for element in root.findall(f"{space}Upload")
     ]
@@ -115,7 +115,7 @@ def read_parts(body: bytes, /) -> PartListing:
             _number(element.findtext(f"{space}PartNumber")) or 0,
             _etag(element.findtext(f"{space}ETag")) or "",
             _number(element.findtext(f"{space}Size")),
-            _time(element.findtext(f"{space}LastModified")),
+            iso_moment(element.findtext(f"{space}LastModified")),
         )
         for element in root.findall(f"{space}Part")
     ]
@@ -143,7 +143,7 @@ def read_copied(body: bytes, /) -> Copied:
     root, space = _result(body)
     return Copied(
         _etag(root.findtext(f"{space}ETag")),
-        _time(root.findtext(f"{space}LastModified")),
+        iso_moment(root.findtext(f"{space}LastModified")),
         _checksums(root, space),
     )
 
@@ -193,15 +193,8 @@ def read_error(body: bytes, /) -> Failure:
 
 def _failure(root: Element) -> Failure:
     said = {_local(child): child.text or "" for child in root}
-    return Failure(
-        said.get("Code", ""),
-        said.get("Message", ""),
-        said.get("RequestId") or None,
-        said.get("HostId") or None,
-        said.get("Region") or None,
-        said.get("Endpoint") or None,
-        _time(said.get("ServerTime")),
-    )
+    told = {name: said.pop(name, "") for name in ("Code", "Message", "RequestId")}
+    return Failure(told["Code"], told["Message"], told["RequestId"] or None, said)
 
 
 def _result(body: bytes, *endings: str) -> tuple[Element, str]:
@@ -261,7 +254,7 @@ def _listed(element: Element, space: str, decoded: Callable[[str], str]) -> List
     return Listed(
         decoded(text("Key") or ""),
         _number(text("Size")),
-        _time(text("LastModified")),
+        iso_moment(text("LastModified")),
         _etag(text("ETag")),
         text("StorageClass"),
     )
@@ -288,7 +281,7 @@ def _version(
         text("IsLatest") == "true",
         deleted,
         _number(text("Size")),
-        _time(text("LastModified")),
+        iso_moment(text("LastModified")),
         _etag(text("ETag")),
         text("StorageClass"),
     )
@@ -314,16 +307,6 @@ def _checksums(root: Element, space: str) -> dict[str, str]:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    if moment.tzinfo is UTC:
-        return moment
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _etag(text: str | None) -> str | None:

@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from storeroom.contracts.body import Piece
-from storeroom.drivers._s3.replies import Failure
 
-__all__ = ["Content", "Lost", "Refused", "Reply", "Request", "Transport", "Why", "size_of"]
+__all__ = [
+    "Content",
+    "Failure",
+    "Lost",
+    "Refused",
+    "Reply",
+    "Request",
+    "Transport",
+    "Why",
+    "size_of",
+]
 
 Content = bytes | Sequence[Piece]
 """A body of a request, whole or in pieces."""
@@ -17,9 +26,9 @@ Why = Literal["unreachable", "dropped", "idle", "certificate"]
 
 @dataclass(slots=True)
 class Request:
-    """One S3 operation on a key, or on the bucket where `key` is None.
+    """One operation on a key, or on the bucket where `key` is None; the transport knows the address.
 
-    `headers` are in lower case and all of them signed; `unsummed` says that the service is to keep no
+    `headers` are in lower case, as are those of a reply; `unsummed` says that the service is to keep no
     checksum of the body. `attempts` counts how often it was sent, `sent` says that a try is under way
     whose body has left, `uncertain` that one may have been carried out though no reply said so, `mended`
     what was put right in between. `abandoned` is set when nobody waits any more: nothing is sent again.
@@ -77,6 +86,19 @@ class Transport(Protocol):
 def size_of(content: Content, /) -> int:
     """How many bytes there are."""
     return len(content) if isinstance(content, bytes) else sum(map(len, content))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an error reply says; `code` is empty where the body says nothing.
+
+    `details` are whatever else it holds, by the service's own names.
+    """
+
+    code: str = ""
+    message: str = ""
+    request_id: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
 
 class Lost(Exception):

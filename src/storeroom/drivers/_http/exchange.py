@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from storeroom.contracts.body import Piece
-from storeroom.drivers._s3.framing import Chunked, Counted, Framing, Malformed, UntilEnd, parsed
-from storeroom.drivers._s3.wire import Lost
+from storeroom.drivers._http.framing import Chunked, Counted, Framing, Malformed, UntilEnd, parsed
+from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Connection", "Departing", "HttpReply", "Keeper"]
 

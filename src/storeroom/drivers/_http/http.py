@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from storeroom.contracts.extras import extra
-from storeroom.drivers._s3.exchange import Connection, Departing, HttpReply
-from storeroom.drivers._s3.wire import Content, Lost, size_of
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
-with extra("s3", "aioboto3"):
-    from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
+from storeroom.drivers._http.exchange import Connection, Departing, HttpReply
+from storeroom.drivers._http.wire import Content, Lost, size_of
 
 __all__ = ["Http"]
 
-_KEPT: Final = 15.0  # seconds; S3 closes what was idle for longer than about 20
+_KEPT: Final = 15.0  # seconds; S3 closes what was idle for longer than about 20, others later
 _AT_ONCE: Final = 256 << 10
 _EAGER: Final = 0.25
 _PARTING: Final = 1.0

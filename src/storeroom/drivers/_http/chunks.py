@@ -1,47 +1,86 @@
 """The bytes of a reply; a broken one goes on where it stopped."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from storeroom.contracts.errors import Unavailable, translating
-from storeroom.contracts.values import Stat
-from storeroom.drivers._s3.guards import Guard, guard_of
-from storeroom.drivers._s3.presets import Preset
-from storeroom.drivers._s3.service import Service
-from storeroom.drivers._s3.wire import Lost, Refused, Reply, Request
+from storeroom.contracts.values import ReadOptions, Stat
+from storeroom.drivers._http.failures import Table
+from storeroom.drivers._http.guards import Guard
+from storeroom.drivers._http.service import HttpService
+from storeroom.drivers._http.wire import Lost, Refused, Reply, Request
 
-__all__ = ["Chunks", "Reading", "is_partial"]
+__all__ = ["Chunks", "Reading", "is_partial", "number"]
 
 _PIECE: Final = 8 << 20
 
 
 class Reading:
-    """How one driver reads: its service, the headers of every read, and what it verifies."""
+    """How one driver reads; a service's own class says how it asks, and what the answers mean.
+
+    Large files come down in ranges of `piece` bytes, `concurrency` of them side by side. `once` are the
+    headers of the first request that those for further ranges do not have.
+    """
+
+    get_operation = "get"
+    head_operation = "head"
+    once: tuple[str, ...] = ("if-none-match",)
 
     def __init__(
-        self,
-        service: Service,
-        preset: Preset,
-        headers: Mapping[str, str],
-        /,
-        *,
-        verify: bool,
-        concurrency: int = 1,
-        piece: int = _PIECE,
+        self, service: HttpService, failed: Table, /, *, concurrency: int = 1, piece: int = _PIECE
     ) -> None:
         self.service = service
-        self.failed = service.table()
-        self.headers = headers
-        self.tiered = preset.tiers
-        self.verify = verify
-        self.stored_checksums = preset.checksum == "crc32"
-        self.md5_etags = preset.md5_etags
+        self.failed = failed
         self.concurrency = concurrency
         self.piece = piece
 
-    def guard(self, headers: Mapping[str, str]) -> Guard | None:
+    def get(self, path: str, how: ReadOptions, version: str | None = None, /) -> Request:
+        """The request for all of a file, under the conditions of `how`."""
+        headers: dict[str, str] = {}
+        if how.if_match is not None:
+            headers["if-match"] = how.if_match
+        if how.if_none_match is not None:
+            headers["if-none-match"] = how.if_none_match
+        return Request(self.get_operation, "GET", path, (), headers)
+
+    def head(self, request: Request, /) -> Request:
+        """The same request, for the facts alone."""
+        headers = {name: value for name, value in request.headers.items() if name != "range"}
+        return Request(self.head_operation, "HEAD", request.key, request.query, headers)
+
+    def whole(self, request: Request, /) -> None:
+        """The request is for all bytes, which will be checked."""
+
+    def pin(self, request: Request, stat: Stat, /) -> None:
+        """From now on the request is for this very object, or is refused with 412."""
+        request.headers.pop("if-none-match", None)
+        if stat.etag is not None:
+            request.headers["if-match"] = stat.etag
+
+    def ranged(self, request: Request, stat: Stat, start: int, stop: int, /) -> Request:
+        """The same for a range of this very object."""
+        headers = {name: value for name, value in request.headers.items() if name not in self.once}
+        headers["range"] = f"bytes={start}-{stop - 1}"
+        asked = replace(request, headers=headers, attempts=0, mended=set())
+        self.pin(asked, stat)
+        return asked
+
+    def etag_of(self, headers: Mapping[str, str], /) -> str | None:
+        """What `Stat.etag` is, by the headers of a reply."""
+        return headers.get("etag")
+
+    def size_of(self, headers: Mapping[str, str], /) -> int | None:
+        """How many bytes the file has, by the headers of a reply for the facts alone."""
+        return number(headers.get("content-length"))
+
+    def stat_of(self, path: str, headers: Mapping[str, str], size: int | None, /) -> Stat:
+        """The facts that the headers of a reply tell."""
+        raise NotImplementedError
+
+    def guard(self, headers: Mapping[str, str], /) -> Guard | None:
         """What the bytes of a whole object are checked against."""
-        return guard_of(headers, md5_etags=self.md5_etags) if self.verify else None
+        return None
 
 
 class Chunks(AsyncIterator[bytes]):
@@ -121,16 +160,14 @@ class Chunks(AsyncIterator[bytes]):
         headers = self._request.headers
         if self._at or "range" in headers:
             headers["range"] = f"bytes={self._at}-{'' if self._stop is None else self._stop - 1}"
-        if self._stat.etag is not None:
-            headers["if-match"] = self._stat.etag
-        headers.pop("if-none-match", None)
+        self._reading.pin(self._request, self._stat)
         try:
             reply = await self._reading.service.call(self._request)
         except Refused as refused:
             if refused.status != 412:
                 raise
             raise self._changed() from lost
-        if reply.headers.get("etag") != self._stat.etag:
+        if self._reading.etag_of(reply.headers) != self._stat.etag:
             reply.close()
             raise self._changed() from lost
         if self._at and not is_partial(reply):
@@ -145,3 +182,8 @@ class Chunks(AsyncIterator[bytes]):
 def is_partial(reply: Reply) -> bool:
     """rclone says 200 for a range, and which one it is."""
     return reply.status == 206 or "content-range" in reply.headers
+
+
+def number(text: str | None, /) -> int | None:
+    """The number that a header holds."""
+    return int(text) if text and text.isdecimal() else None

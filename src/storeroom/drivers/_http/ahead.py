@@ -3,17 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from storeroom.contracts.errors import Unavailable, translating
 from storeroom.contracts.values import Stat
-from storeroom.drivers._s3.chunks import Chunks, Reading, is_partial
-from storeroom.drivers._s3.guards import Guard
-from storeroom.drivers._s3.wire import Refused, Request
+from storeroom.drivers._http.chunks import Chunks, Reading, is_partial
+from storeroom.drivers._http.guards import Guard
+from storeroom.drivers._http.wire import Refused, Request
 
 __all__ = ["Ahead"]
-
-_OF_THE_FIRST = ("range", "if-none-match", "x-amz-checksum-mode")
 
 
 class Ahead(AsyncIterator[bytes]):
@@ -33,10 +30,7 @@ class Ahead(AsyncIterator[bytes]):
         start: int,
         stop: int,
     ) -> None:
-        headers = {
-            name: value for name, value in request.headers.items() if name not in _OF_THE_FIRST
-        }
-        self._request = replace(request, headers={**headers, "if-match": stat.etag or ""})
+        self._request = request
         self._reading = reading
         self._first = first
         self._stat = stat
@@ -95,8 +89,7 @@ class Ahead(AsyncIterator[bytes]):
             self._coming.append(task)
 
     async def _piece(self, start: int, stop: int) -> deque[bytes]:
-        headers = {**self._request.headers, "range": f"bytes={start}-{stop - 1}"}
-        request = replace(self._request, headers=headers, attempts=0, mended=set())
+        request = self._reading.ranged(self._request, self._stat, start, stop)
         with translating(self._reading.failed, "read", self._stat.path):
             chunks = await self._asked(request, start, stop)
             try:
@@ -114,7 +107,7 @@ class Ahead(AsyncIterator[bytes]):
             if refused.status != 412:
                 raise
             raise _changed() from refused
-        if reply.headers.get("etag") != self._stat.etag or not is_partial(reply):
+        if self._reading.etag_of(reply.headers) != self._stat.etag or not is_partial(reply):
             reply.close()
             raise _changed() if is_partial(reply) else _unranged()
         return Chunks(self._reading, request, reply, self._stat, None, start, stop)
