@@ -1,18 +1,18 @@
 """The XML of S3's replies becomes values.
 
-Names come with or without a namespace, unknown elements are passed over, and a document type is
-refused, for no S3 sends one and entities hide in it.
+Names come with or without a namespace, and unknown elements are passed over.
 """
 
 import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
-from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.etree.ElementTree import Element
 
 from storeroom.contracts.errors import Corrupted
 from storeroom.drivers._http.dates import iso_moment
 from storeroom.drivers._http.listing import Listing
 from storeroom.drivers._http.wire import Failure
+from storeroom.drivers._http.xml import local, parsed
 from storeroom.drivers._s3.replies import (
     Completed,
     Copied,
@@ -185,45 +185,28 @@ def read_grants(body: bytes, /) -> list[GrantedTo]:
 def read_error(body: bytes, /) -> Failure:
     """What an error reply says, whatever it is: not every error is XML, or S3's."""
     try:
-        root = _parsed(body)
+        root = parsed(body)
     except Corrupted:
         return Failure()
-    return _failure(root) if _local(root) == "Error" else Failure()
+    return _failure(root) if local(root) == "Error" else Failure()
 
 
 def _failure(root: Element) -> Failure:
-    said = {_local(child): child.text or "" for child in root}
+    said = {local(child): child.text or "" for child in root}
     told = {name: said.pop(name, "") for name in ("Code", "Message", "RequestId")}
     return Failure(told["Code"], told["Message"], told["RequestId"] or None, said)
 
 
 def _result(body: bytes, *endings: str) -> tuple[Element, str]:
     """The root of a reply and the namespace before its names: `{http://...}` or nothing."""
-    root = _parsed(body)
-    name = _local(root)
+    root = parsed(body)
+    name = local(root)
     if name == "Error":
         raise ErrorReply(_failure(root))
     # moto answers `ListPartsResponse`, rclone `InitiateMultipartUpload`.
     if not name.endswith(endings or ("Result", "Response")):
         raise Corrupted(f"the service answered <{name[:40]}>; is the endpoint an S3 service?")
     return root, root.tag[: -len(name)]
-
-
-def _parsed(body: bytes) -> Element:
-    """The root; read as UTF-8 whatever the document claims, so that no `<!DOCTYPE` goes unseen."""
-    if b"<!DOCTYPE" in body:
-        raise Corrupted("the service's reply declares a document type, which no S3 service does")
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - without a document type there is no entity
-    try:
-        parser.feed(body)
-        root: Element = parser.close()
-    except ParseError as error:
-        raise Corrupted(f"the service's reply is not XML ({error}); is it an S3 service?") from None
-    return root
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
 
 
 def _usual_entries(body: bytes) -> tuple[list[tuple[str, ...]], bytes]:
