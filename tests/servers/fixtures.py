@@ -7,12 +7,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.azure import AzureServer
+from tests.servers.azurite import azurite as run_azurite
 from tests.servers.certificates import Certificate, make_certificate
+from tests.servers.fake_gcs import fake_gcs as run_fake_gcs
+from tests.servers.gcs import GcsServer
 from tests.servers.moto import moto as run_moto
 from tests.servers.rclone import rclone as run_rclone
 from tests.servers.s3 import S3Server
+from tests.servers.strict_azure import StrictAzure
+from tests.servers.strict_azure import strict_azure as run_strict_azure
+from tests.servers.strict_gcs import StrictGcs
+from tests.servers.strict_gcs import strict_gcs as run_strict_gcs
 from tests.servers.strict_s3 import StrictS3
 from tests.servers.strict_s3 import strict_s3 as run_strict_s3
+
+STRICT = (
+    "strict_azure",
+    "strict_azure_tls",
+    "strict_gcs",
+    "strict_gcs_tls",
+    "strict_s3",
+    "strict_s3_tls",
+)
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +77,55 @@ def strict_s3_tls(certificate: Certificate) -> Iterator[StrictS3]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzureServer]:
+    with run_azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_tls(certificate: Certificate) -> Iterator[AzureServer]:
+    """The one that takes bearer tokens."""
+    with run_azurite(certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[GcsServer]:
+    with run_fake_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_gcs() -> Iterator[StrictGcs]:
+    """Whoever pulls a lever of it takes `levers` too."""
+    with run_strict_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_gcs_tls(certificate: Certificate) -> Iterator[StrictGcs]:
+    with run_strict_gcs(certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_azure() -> Iterator[StrictAzure]:
+    """Whoever pulls a lever of it takes `levers` too."""
+    with run_strict_azure() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_azure_tls(certificate: Certificate) -> Iterator[StrictAzure]:
+    with run_strict_azure(certificate) as server:
+        yield server
+
+
 @pytest.fixture
 def levers(request: pytest.FixtureRequest) -> Iterator[None]:
     """The settings and faults of the strict servers are a test's own, and gone after it."""
     yield
-    for name in ("strict_s3", "strict_s3_tls"):
+    for name in STRICT:
         if name in request.fixturenames:
             request.getfixturevalue(name).reset()

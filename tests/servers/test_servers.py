@@ -4,9 +4,11 @@ import sys
 
 import pytest
 
+from tests.servers.gcs import GcsServer
 from tests.servers.moto import moto_process, moto_server
 from tests.servers.process import DidNotStart, Process, is_listening
 from tests.servers.s3 import S3Server
+from tests.servers.strict_gcs import strict_gcs_process, strict_gcs_server
 
 
 @pytest.mark.parametrize("name", ["moto", "moto_tls", "rclone", "rclone_tls"])
@@ -16,6 +18,24 @@ def test_a_server_keeps_an_object(name: str, request: pytest.FixtureRequest) -> 
     client.put_object(Bucket=bucket, Key="a b/ü%2F+.txt", Body=b"kept")
     assert client.get_object(Bucket=bucket, Key="a b/ü%2F+.txt")["Body"].read() == b"kept"
     assert server.url.startswith("https") is name.endswith("_tls")
+
+
+@pytest.mark.parametrize("name", ["fake_gcs", "strict_gcs", "strict_gcs_tls"])
+def test_a_server_of_google_s_keeps_an_object(name: str, request: pytest.FixtureRequest) -> None:
+    server: GcsServer = request.getfixturevalue(name)
+    blob = server.client().bucket(server.make_bucket()).blob("a b/ü%2F+.txt")
+    blob.upload_from_string(b"kept")
+    assert blob.download_as_bytes() == b"kept"
+    assert server.url.startswith("https") is name.endswith("_tls")
+
+
+def test_a_strict_server_that_came_back_knows_its_account() -> None:
+    with strict_gcs_process() as process:
+        client = strict_gcs_server(process).client()
+        process.stop()
+        process.start()
+        server = strict_gcs_server(process)
+        client.bucket(server.make_bucket()).blob("x").upload_from_string(b"")
 
 
 def test_every_bucket_is_a_new_one(moto: S3Server) -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import Reply, iso_date
 from tests.servers._strict_s3 import xml
-from tests.servers._strict_s3.call import Call, Reply, iso_date
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Bucket, Store
 from tests.servers.keys import REGION

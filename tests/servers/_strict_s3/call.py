@@ -3,12 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from email.utils import format_datetime
 from typing import Self
 from urllib.parse import parse_qsl, unquote
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDictProxy
 
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Checksum
@@ -90,26 +88,3 @@ class Source:
                 "InvalidArgument", "Copy Source must mention the source bucket and key: /bucket/key"
             )
         return cls(bucket, key, version["id"] if version else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`size` stands in Content-Length where there is no body to measure, as for HEAD."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: CIMultiDict[str] = field(default_factory=CIMultiDict[str])
-    size: int | None = None
-
-    @classmethod
-    def xml(cls, body: bytes, **headers: str) -> Self:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(200, body, CIMultiDict({"Content-Type": "application/xml", **named}))
-
-
-def http_date(moment: datetime) -> str:
-    return format_datetime(moment, usegmt=True)
-
-
-def iso_date(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

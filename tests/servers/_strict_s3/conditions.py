@@ -1,15 +1,13 @@
 """Conditions on what is there, and the part of it that is asked for."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from tests.servers._strict import ranges
 from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Version
-
-_RANGE = re.compile(r"bytes=(?P<start>\d*)-(?P<end>\d*)")
 
 
 def check_read(call: Call, version: Version, /) -> None:
@@ -77,17 +75,10 @@ def check_delete(call: Call, current: Version | None, /) -> None:
 
 def asked_range(header: str | None, size: int, /) -> tuple[int, int] | None:
     """Start and exclusive stop; None for the whole; `InvalidRange` where nothing of it exists."""
-    found = _RANGE.fullmatch(header or "")
-    if not found or not (found["start"] or found["end"]):
-        return None  # other units and several ranges are ignored, as S3 does
-    if not found["start"]:
-        start, stop = max(0, size - int(found["end"])), size
-    else:
-        start = int(found["start"])
-        stop = min(size, int(found["end"]) + 1) if found["end"] else size
-        if found["end"] and int(found["end"]) < start:
-            return None
-    if start >= size or start >= stop:
+    asked = ranges.asked_range(header, size)
+    if asked is None:
+        return None
+    if not asked:
         raise Refused(
             "InvalidRange",
             "The requested range is not satisfiable",
@@ -95,7 +86,7 @@ def asked_range(header: str | None, size: int, /) -> tuple[int, int] | None:
             RangeRequested=header,
             ActualObjectSize=size,
         )
-    return start, stop
+    return asked.start, asked.stop
 
 
 def names(header: str, etag: str, /) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from tests.servers._strict.reply import Refusal
+
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 STATUS = {
     "AccessControlListNotSupported": 400,
@@ -54,7 +56,7 @@ STATUS = {
 }
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """An answer that is an error: `fields` stand beside Code and Message in its XML."""
 
     def __init__(

@@ -5,8 +5,9 @@ from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import http_date
 from tests.servers._strict_s3 import access, encryption
-from tests.servers._strict_s3.call import Call, http_date
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Bucket, Facts, Version
 

@@ -3,21 +3,17 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 """
 
-import base64
 import hmac
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from email.message import Message
-from typing import Any, Self
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from tests.servers._strict.form import Form, Policy, Unfit
+from tests.servers._strict.reply import Reply
 from tests.servers._strict_s3 import access, objects, xml
-from tests.servers._strict_s3.call import Call, Reply, Signed
+from tests.servers._strict_s3.call import Call, Signed
 from tests.servers._strict_s3.checksums import ALGORITHMS, digest
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.payload import bad_digest
@@ -29,22 +25,19 @@ _FREE = {"policy", "x-amz-signature", "file", "submit"}
 _CHECKSUM = "x-amz-checksum-"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Fields by their names in lower case; what stands behind the file is not looked at."""
-
-    fields: Mapping[str, str]
-    file: bytes
-    file_name: str
-
-
 def post(store: Store, call: Call, /) -> Reply:
     bucket = store.bucket(call.bucket)
-    form = _parsed(call)
+    try:
+        form = Form.of(call.header("Content-Type") or "", call.body)
+    except Unfit as unfit:
+        raise _unfit(unfit, 0) from unfit
     if "key" not in form.fields:
         raise Refused("InvalidArgument", "Bucket POST must contain a field named 'key'.")
     signed = _signed(store, form, bucket.region)
-    _check_policy(Policy.of(form.fields["policy"]), form, bucket.name, store.now())
+    try:
+        Policy.of(form.fields["policy"]).check(form, bucket.name, store.now(), _FREE)
+    except Unfit as unfit:
+        raise _unfit(unfit, len(form.file)) from unfit
     fields = dict(form.fields)
     key = fields["key"].replace("${filename}", form.file_name)
     target = replace(
@@ -60,30 +53,28 @@ def post(store: Store, call: Call, /) -> Reply:
     return _answer(fields, bucket.name, key, reply)
 
 
-def _parsed(call: Call) -> Form:
-    kind = Message()
-    kind["Content-Type"] = call.header("Content-Type") or ""
-    boundary = str(kind.get_param("boundary", "")).encode()
-    if kind.get_content_type() != "multipart/form-data" or not boundary:
-        raise _malformed("Bucket POST must be of the enclosure-type multipart/form-data.")
-    fields: dict[str, str] = {}
-    for raw in (b"\r\n" + call.body).split(b"\r\n--" + boundary)[1:]:
-        head, found, value = raw.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        if not found:
-            continue
-        name, file_name = _names(head.decode("utf-8", "replace"))
-        if name == "file":
-            return Form(fields, value, file_name)
-        fields[name] = value.decode("utf-8", "replace")
-    raise Refused("InvalidArgument", "POST requires exactly one file upload per request.")
-
-
-def _names(head: str) -> tuple[str, str]:
-    name = re.search(r'[; ]name="(?P<it>[^"]*)"', head)
-    file_name = re.search(r'filename="(?P<it>[^"]*)"', head)
-    if not name:
-        raise _malformed("A part of the form has no name.")
-    return name["it"].lower(), file_name["it"] if file_name else ""
+def _unfit(unfit: Unfit, size: int) -> Refused:
+    if unfit.kind == "malformed":
+        return Refused("MalformedPOSTRequest", unfit.fact)
+    if unfit.kind == "no-file":
+        return Refused("InvalidArgument", unfit.fact)
+    if unfit.kind == "bad-policy":
+        return Refused("InvalidPolicyDocument", f"Invalid Policy: {unfit.fact}")
+    if unfit.kind == "against":
+        return Refused("AccessDenied", f"Invalid according to Policy: {unfit.fact}")
+    if unfit.kind == "too-large":
+        return Refused(
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size",
+            ProposedSize=size,
+            MaxSizeAllowed=unfit.limit,
+        )
+    return Refused(
+        "EntityTooSmall",
+        "Your proposed upload is smaller than the minimum allowed size",
+        ProposedSize=size,
+        MinSizeAllowed=unfit.limit,
+    )
 
 
 def _signed(store: Store, form: Form, region: str) -> Signed:
@@ -110,70 +101,6 @@ def _signed(store: Store, form: Form, region: str) -> Signed:
             "The request signature we calculated does not match the signature you provided.",
         )
     return Signed(key)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    until: datetime
-    conditions: list[Any]  # JSON, as it stands in the policy
-
-    @classmethod
-    def of(cls, encoded: str) -> Self:
-        try:
-            said: Any = json.loads(base64.b64decode(encoded, validate=True))
-            return cls(datetime.fromisoformat(said["expiration"]), list(said["conditions"]))
-        except (ValueError, TypeError, KeyError) as exc:
-            raise Refused("InvalidPolicyDocument", "Invalid Policy: Invalid JSON.") from exc
-
-
-def _check_policy(policy: Policy, form: Form, bucket: str, now: datetime) -> None:
-    if now > policy.until:
-        raise _against("Policy expired.")
-    values = {**form.fields, "bucket": bucket}
-    named: set[str] = set()
-    for condition in policy.conditions:
-        named.add(_check_condition(condition, values, len(form.file)))
-    extra = [
-        name for name in values if name not in named | _FREE and not name.startswith("x-ignore-")
-    ]
-    if extra:
-        raise _against(f"Extra input fields: {', '.join(sorted(extra))}")
-
-
-def _check_condition(condition: Any, values: Mapping[str, str], size: int) -> str:
-    """The name of the field it is about."""
-    if hasattr(condition, "items"):
-        ((field, value),) = condition.items()
-        condition = ["eq", f"${field}", value]
-    operator, subject, expected = condition
-    if operator == "content-length-range":
-        _check_range(int(subject), int(expected), size)
-        return str(operator)
-    name = str(subject).removeprefix("$").lower()
-    value = values.get(name, "")
-    holds = value == expected if operator == "eq" else value.startswith(expected)
-    if operator not in ("eq", "starts-with"):
-        raise Refused("InvalidPolicyDocument", f"Invalid Policy: Invalid operation {operator}.")
-    if not holds or (name not in values and expected):
-        raise _against(f"Policy Condition failed: {json.dumps(condition)}")
-    return name
-
-
-def _check_range(least: int, most: int, size: int) -> None:
-    if size > most:
-        raise Refused(
-            "EntityTooLarge",
-            "Your proposed upload exceeds the maximum allowed size",
-            ProposedSize=size,
-            MaxSizeAllowed=most,
-        )
-    if size < least:
-        raise Refused(
-            "EntityTooSmall",
-            "Your proposed upload is smaller than the minimum allowed size",
-            ProposedSize=size,
-            MinSizeAllowed=least,
-        )
 
 
 def _as_headers(fields: Mapping[str, str]) -> CIMultiDict[str]:
@@ -215,11 +142,3 @@ def _answer(fields: Mapping[str, str], bucket: str, key: str, reply: Reply) -> R
     )
     reply.headers["Content-Type"] = "application/xml"
     return replace(reply, status=201, body=xml.document("PostResponse", told, plain=True))
-
-
-def _against(fact: str) -> Refused:
-    return Refused("AccessDenied", f"Invalid according to Policy: {fact}")
-
-
-def _malformed(message: str) -> Refused:
-    return Refused("MalformedPOSTRequest", message)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
+from tests.servers._strict.reply import Reply, iso_date
 from tests.servers._strict_s3 import access, xml
-from tests.servers._strict_s3.call import Call, Reply, iso_date
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Store, Upload, Version
 

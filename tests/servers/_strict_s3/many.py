@@ -2,8 +2,9 @@
 
 from xml.etree.ElementTree import Element
 
+from tests.servers._strict.reply import Reply
 from tests.servers._strict_s3 import conditions, objects, xml
-from tests.servers._strict_s3.call import Call, Reply
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Bucket, Store
 

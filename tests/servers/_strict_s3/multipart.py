@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import Reply, iso_date
 from tests.servers._strict_s3 import access, conditions, encryption, facts, objects, xml
-from tests.servers._strict_s3.call import Call, Reply, Source, iso_date
+from tests.servers._strict_s3.call import Call, Source
 from tests.servers._strict_s3.checksums import ALGORITHMS, COMPOSITE, FULL, composite, digest
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.payload import bad_digest

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import Reply, iso_date
 from tests.servers._strict_s3 import access, conditions, encryption, facts, xml
-from tests.servers._strict_s3.call import Call, Reply, Source, iso_date
+from tests.servers._strict_s3.call import Call, Source
 from tests.servers._strict_s3.checksums import ALGORITHMS, digest
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import (

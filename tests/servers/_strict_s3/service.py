@@ -6,6 +6,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import Reply, http_date
 from tests.servers._strict_s3 import (
     access,
     buckets,
@@ -19,7 +20,7 @@ from tests.servers._strict_s3 import (
     tagging,
     xml,
 )
-from tests.servers._strict_s3.call import Call, Reply, http_date
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.state import Store
 from tests.servers.keys import REGION

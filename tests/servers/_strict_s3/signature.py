@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote, unquote_plus
 
-from tests.servers._strict_s3.call import Call, Signed, iso_date
+from tests.servers._strict.reply import iso_date
+from tests.servers._strict_s3.call import Call, Signed
 from tests.servers._strict_s3.errors import Refused
 from tests.servers._strict_s3.settings import Settings
 from tests.servers.keys import KEYS, REGION, Key

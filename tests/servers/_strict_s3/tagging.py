@@ -2,8 +2,9 @@
 
 from multidict import CIMultiDict
 
+from tests.servers._strict.reply import Reply, http_date
 from tests.servers._strict_s3 import access, facts, objects, xml
-from tests.servers._strict_s3.call import Call, Reply, http_date
+from tests.servers._strict_s3.call import Call
 from tests.servers._strict_s3.state import Store, Version
 
 _GROUPS = "http://acs.amazonaws.com/groups/global"
