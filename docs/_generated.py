@@ -36,7 +36,12 @@ REGION = re.compile(
 )
 
 # What a driver's constructor must be given before it can be asked what it can do.
-NEEDED: dict[str, tuple[Any, ...]] = {"local": ("storage/app",), "s3": ("media",)}
+NEEDED: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "local": (("storage/app",), {}),
+    "s3": (("media",), {}),
+    "gcs": (("media",), {}),
+    "azure": (("media",), {"account_name": "media"}),
+}
 
 YES, SIGNED, NO = "yes", "by `Disk`", "-"
 
@@ -138,7 +143,8 @@ def stale() -> list[Path]:
 
 
 def _offered(name: str, kind: Callable[..., Any]) -> str:
-    driver = DRIVERS.load(name)(*NEEDED.get(name, ()))
+    places, named = NEEDED.get(name, ((), {}))
+    driver = DRIVERS.load(name)(*places, **named)
     if find(driver, kind) is not None:
         return YES
     return SIGNED if find(Disk(driver), kind) is not None else NO

@@ -418,6 +418,61 @@ class TestOptions:
         assert isinstance(storage.driver, LocalDriver)
         assert storage.url("a") == "/files/a"
 
+    @pytest.mark.parametrize(
+        ("disk", "address"),
+        [
+            (
+                {
+                    "driver": "gcs",
+                    "project_id": "p",
+                    "key_file_path": "service-account.json",
+                    "bucket": "media",
+                    "path_prefix": "t1",
+                    "api_endpoint": "https://storage.example.com",
+                },
+                "https://storage.example.com/media/t1/a%20b",
+            ),
+            (
+                {
+                    "driver": "gcs",
+                    "key_file": {
+                        "type": "service_account",
+                        "client_email": "a@b",
+                        "private_key": SECRET,
+                    },
+                    "bucket": "media",
+                    "storage_api_uri": "https://cdn.example.com",
+                },
+                "https://cdn.example.com/a%20b",
+            ),
+            (
+                {"driver": "azure", "name": "acme", "key": "a2V5", "container": "media"},
+                "https://acme.blob.core.windows.net/media/a%20b",
+            ),
+            (
+                {
+                    "driver": "azure",
+                    "account": "acme",
+                    "sas_token": f"sv=2025&sig={SECRET}",
+                    "container": "media",
+                    "prefix": "t1",
+                },
+                "https://acme.blob.core.windows.net/media/t1/a%20b",
+            ),
+            (
+                "azure://media/t1?account_name=acme&account_key=a2V5",
+                "https://acme.blob.core.windows.net/media/t1/a%20b",
+            ),
+            ("gs://media/t1?anonymous=true", "https://storage.googleapis.com/media/t1/a%20b"),
+        ],
+    )
+    def test_the_words_of_laravel_and_its_packages_are_understood(
+        self, disk: Any, address: str
+    ) -> None:
+        storage = manager({"disks": {"media": disk}})
+        assert storage.disk("media").url("a b") == address
+        assert SECRET not in repr(storage.disk("media").driver)
+
     async def test_text_from_a_url_or_the_environment_is_read_by_type(self) -> None:
         made: list[dict[str, Any]] = []
 

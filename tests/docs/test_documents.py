@@ -6,6 +6,7 @@ at top level. A block whose first line is a file name (`# app.py`, `# filesystem
 
 import ast
 import inspect
+import json
 import re
 import shlex
 import subprocess
@@ -21,7 +22,9 @@ import pytest
 
 from storeroom import StorageManager
 from tests.docs.blocks import Block, blocks_of
+from tests.servers.azure import AzureServer
 from tests.servers.s3 import S3Server
+from tests.servers.strict_gcs import StrictGcs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,7 +33,11 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 NOT_RUN: dict[str, int] = {}
 
 # Pages whose Python meets a service: what the page finds in the environment leads to a server of the tests.
-SERVED = {"docs/drivers/s3.md"}
+SERVED = {
+    "docs/drivers/s3.md": "on_s3",
+    "docs/drivers/gcs.md": "on_gcs",
+    "docs/drivers/azure.md": "on_azure",
+}
 
 SHELL = {"bash", "console"}
 LANGUAGES = {
@@ -87,14 +94,40 @@ def service(
     document: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new bucket, for the pages that need one."""
-    if _name(document) not in SERVED:
-        return
-    server: S3Server = request.getfixturevalue("strict_s3")
-    monkeypatch.setenv("AWS_BUCKET", server.make_bucket())
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", server.region)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+    fixture = SERVED.get(_name(document))
+    if fixture is not None:
+        for name, value in request.getfixturevalue(fixture).items():
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def on_s3(strict_s3: S3Server) -> dict[str, str]:
+    return {
+        "AWS_BUCKET": strict_s3.make_bucket(),
+        "AWS_ENDPOINT_URL": strict_s3.url,
+        "AWS_DEFAULT_REGION": strict_s3.region,
+        "AWS_ACCESS_KEY_ID": strict_s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": strict_s3.secret_key,
+    }
+
+
+@pytest.fixture
+def on_gcs(strict_gcs: StrictGcs, tmp_path: Path) -> dict[str, str]:
+    credentials = tmp_path / "service-account.json"
+    credentials.write_text(json.dumps(strict_gcs.service_account()), encoding="utf-8")
+    return {
+        "GCS_BUCKET": strict_gcs.make_bucket(),
+        "GCS_ENDPOINT": strict_gcs.url,
+        "GCS_CREDENTIALS": str(credentials),
+    }
+
+
+@pytest.fixture
+def on_azure(azurite: AzureServer) -> dict[str, str]:
+    return {
+        "AZURE_CONTAINER": azurite.make_container(),
+        "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
+    }
 
 
 @pytest.mark.timeout(120)

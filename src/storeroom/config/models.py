@@ -32,6 +32,8 @@ _MODEL = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _TABLE = TypeAdapter(dict[str, Any])
 _TOP = ("default", "disks", "signing_key")
 
+_COMMON_ALIASES = {"path_prefix": "prefix", "read-only": "read_only"}
+
 COMMON = frozenset(("driver", "layers", "prefix", "read_only", "retries", "timeout", "visibility"))
 """Keys that every disk has; `timeout` and `visibility` belong to the driver."""
 
@@ -117,9 +119,7 @@ def disk_config(
     """One disk from a mapping or a URL; a relative root is taken from `folder`, or the working one."""
     if isinstance(raw, str):
         raw = _from_url(name, raw)
-    given = {
-        key.replace("read-only", "read_only"): value for key, value in _keyed(name, raw).items()
-    }
+    given = {_COMMON_ALIASES.get(key, key): value for key, value in _keyed(name, raw).items()}
     if "driver" not in given:
         raise ConfigError("driver is missing; for example driver = 'local'", disk=name)
     own: dict[str, Any] = {

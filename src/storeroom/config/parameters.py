@@ -23,16 +23,30 @@ from storeroom.contracts.nearest import nearest
 
 __all__ = ["Parameters", "concealed", "explained", "parameters_of", "revealed", "unknown_key"]
 
-_SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password|passphrase|credentials?|string)$")
+_SECRET = re.compile(
+    r"(?:^|_)(?:key|key_file|privateKey|secret|token|password|passphrase|credentials?|string)$"
+)
 _ALIASES = {
-    "base_url": "url",
-    "endpoint": "endpoint_url",
-    "key": "access_key",
-    "read-only": "read_only",
-    "secret": "secret_key",
-    "token": "session_token",
-    "use_path_style_endpoint": "path_style",
+    "account": ("account_name",),
+    "api_endpoint": ("endpoint_url",),
+    "base_url": ("url",),
+    "endpoint": ("endpoint_url",),
+    "hostFingerprint": ("host_key",),
+    "host_fingerprint": ("host_key",),
+    "key": ("access_key", "account_key"),
+    "key_file_path": ("credentials_path",),
+    "name": ("account_name",),
+    "privateKey": ("private_key",),
+    "read-only": ("read_only",),
+    "secret": ("secret_key",),
+    "storage_api_uri": ("url",),
+    "token": ("session_token",),
+    "useAgent": ("agent",),
+    "use_agent": ("agent",),
+    "use_path_style_endpoint": ("path_style",),
 }
+"""Laravel's words, and what they are here: the first of these that the driver takes."""
+
 _MEANINGLESS = {
     "throw": "failures are always raised here; leave it out",
     "report": "failures are always raised here; leave it out",
@@ -75,15 +89,16 @@ class Parameters:
     def _named(self, given: Mapping[str, Any], where: str, also: Iterable[str]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, value in given.items():
-            name = key
-            if key not in self.names and _ALIASES.get(key) in self.names:
-                name = _ALIASES[key]
+            name = key if key in self.names else self._alias(key)
             if name not in self.names and not self.takes_any:
                 raise unknown_key(key, [*self.names, *also], where)
             if name in values:
                 raise ConfigError(f"{key!r} and {name!r} are one key; give one of them", disk=where)
             values[name] = value
         return values
+
+    def _alias(self, key: str) -> str:
+        return next((name for name in _ALIASES.get(key, ()) if name in self.names), key)
 
 
 @lru_cache(maxsize=256)

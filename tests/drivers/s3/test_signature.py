@@ -15,13 +15,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from storeroom.contracts.errors import InvalidArgument
+from storeroom.drivers._http.canonical import encoded_path, encoded_query
 from storeroom.drivers._s3.signature import (
     EMPTY,
     UNSIGNED,
     Credentials,
     Signer,
-    encoded_path,
-    encoded_query,
 )
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html

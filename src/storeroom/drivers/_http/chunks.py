@@ -78,6 +78,10 @@ class Reading:
         """The facts that the headers of a reply tell."""
         raise NotImplementedError
 
+    async def known(self, path: str, headers: Mapping[str, str], size: int | None, /) -> Stat:
+        """The facts of a file that was asked for; a service whose headers hold too little looks again."""
+        return self.stat_of(path, headers, size)
+
     def guard(self, headers: Mapping[str, str], /) -> Guard | None:
         """What the bytes of a whole object are checked against."""
         return None

@@ -40,6 +40,7 @@ _STATUSES: Final[Mapping[int, Known]] = {
     411: (Unsupported, "the service wants the length first"),
     412: (PreconditionFailed, "the file is not the one that if_match names"),
     413: (InvalidArgument, "it is larger than the service takes"),
+    429: (Unavailable, "the service asks for fewer requests"),
     501: (Unsupported, "the service has no such thing"),
     507: (QuotaExceeded, "the service's disks are full"),
 }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-__all__ = ["Chunked", "Counted", "Framing", "Malformed", "UntilEnd", "parsed"]
+__all__ = ["Chunked", "Counted", "Framing", "Headers", "Malformed", "UntilEnd", "parsed"]
 
 _STATUS: Final = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -13,6 +13,19 @@ _LINE: Final = 4096
 
 class Malformed(Exception):
     """A reply that is not HTTP."""
+
+
+class Headers(dict[str, str]):
+    """Headers by lower-case name; `lines` are those they came in, for who wants to see a name's capitals."""
+
+    __slots__ = ("lines",)
+
+    lines: list[str]
+
+    @property
+    def status(self) -> int:
+        """The status of the reply they came with."""
+        return int(self.lines[0].split(" ", 2)[1])
 
 
 class Framing(Protocol):
@@ -118,7 +131,7 @@ class Chunked:
         self._held = data
 
 
-def parsed(head: bytes, /) -> tuple[int, dict[str, str], bool]:
+def parsed(head: bytes, /) -> tuple[int, Headers, bool]:
     """Status, headers by lower-case name, and whether the connection stays."""
     lines = head.decode(errors="surrogateescape").split("\r\n")
     if head.count(b"\n") != len(lines) - 1:
@@ -126,7 +139,8 @@ def parsed(head: bytes, /) -> tuple[int, dict[str, str], bool]:
     status = _STATUS.fullmatch(lines[0])
     if status is None:
         raise Malformed("its first line is no status")
-    headers: dict[str, str] = {}
+    headers = Headers()
+    headers.lines = lines
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():

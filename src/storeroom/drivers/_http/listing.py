@@ -86,6 +86,7 @@ class Scan:
         self._prefix = self._inside + how.starting
         self._after = how.after or ""
         self._last = self._inside
+        self._folder = ""
 
     async def pages(self) -> AsyncGenerator[list[Stat | Folder]]:
         """Pages, some of them empty; the connection is free between them."""
@@ -133,6 +134,8 @@ class Scan:
         for name in page.folders:
             if name.startswith(self._prefix) and name > self._after and name.endswith("/"):
                 found[name] = Folder(name[:-1])
+        found.pop(self._folder, None)  # some tell a folder on every page that has a key of it
+        self._folder = max(page.folders, default=self._folder)
         return [found[key] for key in sorted(found) if self._shown(found[key].path)]
 
     def _shown(self, path: str) -> bool:

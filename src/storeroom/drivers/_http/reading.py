@@ -28,7 +28,7 @@ async def opened(
     """The source of a file or of a part of it, or of a version."""
     request = reading.get(path, how, version)
     if how.stop == how.start:
-        return await _empty(reading, request)
+        return await _empty(reading, request, how)
     if how.start > 0 or how.stop is not None:
         request.headers["range"] = f"bytes={how.start}-{'' if how.stop is None else how.stop - 1}"
     else:
@@ -38,25 +38,28 @@ async def opened(
     except Refused as refused:
         if refused.status != 416:
             raise
-        return await _empty(reading, request)
-    _check_etag(reading, reply, how)
-    return await _source(reading, request, reply, how)
-
-
-def _check_etag(reading: Reading, reply: Reply, how: ReadOptions) -> None:
-    """Some services pass over conditions; what they sent tells."""
-    etag = reading.etag_of(reply.headers)
-    if how.if_match is not None and etag != how.if_match:
+        return await _empty(reading, request, how)
+    try:
+        _check_etag(reading, reply.headers, how)
+        return await _source(reading, request, reply, how)
+    except BaseException:
         reply.close()
+        raise
+
+
+def _check_etag(reading: Reading, headers: Mapping[str, str], how: ReadOptions) -> None:
+    """Some services pass over conditions; what they sent tells."""
+    etag = reading.etag_of(headers)
+    if how.if_match is not None and etag != how.if_match:
         raise PreconditionFailed("the file is not the one that if_match names")
     if how.if_none_match is not None and etag == how.if_none_match:
-        reply.close()
         raise NotModified("the file is still the one that if_none_match names")
 
 
-async def _empty(reading: Reading, request: Request) -> Source:
+async def _empty(reading: Reading, request: Request, how: ReadOptions) -> Source:
     headers = await _headers(reading, reading.head(request))
-    return Source(reading.stat_of(request.key or "", headers, reading.size_of(headers)), b"")
+    _check_etag(reading, headers, how)
+    return Source(await reading.known(request.key or "", headers, reading.size_of(headers)), b"")
 
 
 async def _headers(reading: Reading, request: Request) -> Mapping[str, str]:
@@ -73,7 +76,7 @@ async def _source(reading: Reading, request: Request, reply: Reply, how: ReadOpt
         stop = start + length if length is not None else how.stop
     else:  # all of it, asked for or not
         start, total, stop = 0, length, length
-    stat = reading.stat_of(request.key or "", reply.headers, total)
+    stat = await reading.known(request.key or "", reply.headers, total)
     wanted = stop
     if how.stop is not None and (wanted is None or how.stop < wanted):
         wanted = how.stop

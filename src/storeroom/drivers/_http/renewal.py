@@ -74,7 +74,7 @@ class Keys(Generic[K]):
         if turn.locked() and (lasting := self._lasting()) is not None:
             return lasting
         async with turn:
-            return self.ready() or await threads.run(self._renewed, spring)
+            return self.ready() or await self._renewal(spring)
 
     def forget(self) -> bool:
         """Fetch them anew at the next request, for the service refuses these: whether that can be."""
@@ -98,21 +98,31 @@ class Keys(Generic[K]):
         expires = None if held is None else held.credentials.expires
         return held.credentials if held and expires and expires > datetime.now(UTC) else None
 
+    async def _renewal(self, spring: Spring[K]) -> K:
+        """New credentials; a subclass may have a spring that is awaited."""
+        return await threads.run(self._renewed, spring)
+
     def _renewed(self, spring: Spring[K]) -> K:
-        """New credentials; the old ones while they hold and there are no new ones."""
         with self._fetching:
             ready = self.ready()  # another loop was faster
             if ready is not None:
                 return ready
-            lasting = self._lasting()
             try:
                 fetched = spring.fetch()
             except PermissionDenied as error:
-                if lasting is None:
-                    raise
-                _log.warning("the old credentials serve on, for no new ones come: %s", error.reason)
-                fetched = lasting
-            self._held = _Held(fetched, _due(fetched.expires))
+                fetched = self._old(error)
+            return self._kept(fetched)
+
+    def _old(self, error: PermissionDenied) -> K:
+        """The old ones while they hold and there are no new ones."""
+        lasting = self._lasting()
+        if lasting is None:
+            raise error
+        _log.warning("the old credentials serve on, for no new ones come: %s", error.reason)
+        return lasting
+
+    def _kept(self, fetched: K) -> K:
+        self._held = _Held(fetched, _due(fetched.expires))
         return fetched
 
 

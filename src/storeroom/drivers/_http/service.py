@@ -100,11 +100,11 @@ class HttpService:
             raise lost
         await asyncio.sleep(pause(request.attempts, {}))
 
-    async def anew(self, refused: Refused, attempt: int, /) -> None:
+    async def anew(self, failure: Refused | Lost, attempt: int, /) -> None:
         """Wait before all requests of a verb are made again, or raise where they were often enough."""
         if attempt > self._retries:
-            raise refused
-        await asyncio.sleep(pause(attempt, refused.headers))
+            raise failure
+        await asyncio.sleep(pause(attempt, failure.headers if isinstance(failure, Refused) else {}))
 
     async def commit(
         self,
@@ -178,4 +178,4 @@ class HttpService:
         return refused.status in _STATUSES or refused.code in self.retried
 
     def _spent(self, request: Request) -> bool:
-        return request.abandoned or request.attempts > self._retries
+        return request.once or request.abandoned or request.attempts > self._retries

@@ -32,6 +32,7 @@ class Request:
     checksum of the body. `attempts` counts how often it was sent, `sent` says that a try is under way
     whose body has left, `uncertain` that one may have been carried out though no reply said so, `mended`
     what was put right in between. `abandoned` is set when nobody waits any more: nothing is sent again.
+    `once` is for what a further try must not repeat as it is: the first failure is told.
     """
 
     operation: str
@@ -41,6 +42,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     body: Content = b""
     unsummed: bool = False
+    once: bool = False
     attempts: int = 0
     sent: bool = False
     abandoned: bool = False

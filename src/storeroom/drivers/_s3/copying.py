@@ -7,12 +7,12 @@ from typing import Final
 
 from storeroom.contracts.errors import Corrupted, Unsupported
 from storeroom.contracts.values import Stat, WriteOptions
+from storeroom.drivers._http.canonical import encoded_path, encoded_query
 from storeroom.drivers._http.failures import check_settled
 from storeroom.drivers._http.wire import Refused, Request
 from storeroom.drivers._s3.bucket import Bucket
 from storeroom.drivers._s3.headers import describing
 from storeroom.drivers._s3.keeping import read_tags
-from storeroom.drivers._s3.signature import encoded_path, encoded_query
 from storeroom.drivers._s3.uploading import (
     MOST_PARTS,
     Overtaken,

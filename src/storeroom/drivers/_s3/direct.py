@@ -10,6 +10,7 @@ from zlib import crc32
 from storeroom.contracts import threads
 from storeroom.contracts.body import Piece
 from storeroom.contracts.extras import extra
+from storeroom.drivers._http.canonical import encoded_path, encoded_query
 from storeroom.drivers._http.exchange import HttpReply
 from storeroom.drivers._http.place import Place
 from storeroom.drivers._http.renewal import Keys
@@ -20,8 +21,6 @@ from storeroom.drivers._s3.signature import (
     EMPTY,
     UNSIGNED,
     Credentials,
-    encoded_path,
-    encoded_query,
 )
 
 with extra("s3", "aioboto3"):

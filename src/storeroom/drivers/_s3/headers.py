@@ -4,7 +4,6 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.header import decode_header, make_header
 from hashlib import md5
 from typing import Final
 from urllib.parse import urlencode
@@ -12,12 +11,12 @@ from urllib.parse import urlencode
 from storeroom.contracts.errors import InvalidArgument
 from storeroom.contracts.values import Stat, WriteOptions
 from storeroom.drivers._http.dates import moment
+from storeroom.drivers._http.words import decoded_word, encoded_word
 
 __all__ = ["Encryption", "describing", "stat_of"]
 
 _META: Final = "x-amz-meta-"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN: Final = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 _HINTS: Final = (
     ("content-type", "content_type"),
     ("cache-control", "cache_control"),
@@ -117,15 +116,8 @@ def _metadata(pairs: Mapping[str, str]) -> dict[str, str]:
             raise InvalidArgument(
                 f"metadata {key!r}: the service tells no capital from small letters"
             )
-        headers[name] = _ascii(value)
+        headers[name] = encoded_word(value)
     return headers
-
-
-def _ascii(value: str) -> str:
-    """As it is, or as an encoded word of RFC 2047, which is how Amazon itself answers."""
-    if _PLAIN.fullmatch(value) and not value.startswith("=?"):
-        return value
-    return f"=?UTF-8?B?{b64encode(value.encode()).decode()}?="
 
 
 def _read_metadata(headers: Mapping[str, str]) -> dict[str, str]:
@@ -133,14 +125,5 @@ def _read_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     for name in headers:
         lowered = name.lower()
         if lowered.startswith(_META):
-            found[lowered[len(_META) :]] = _decoded(headers[name])
+            found[lowered[len(_META) :]] = decoded_word(headers[name])
     return found
-
-
-def _decoded(value: str) -> str:
-    if not (value.startswith("=?") and value.endswith("?=")):
-        return value
-    try:
-        return str(make_header(decode_header(value)))
-    except (UnicodeDecodeError, LookupError, ValueError):
-        return value

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from storeroom.contracts.errors import InvalidArgument, PermissionDenied, Unsupported
 from storeroom.contracts.paths import quoted
 from storeroom.contracts.values import Grant, Upload
+from storeroom.drivers._http.canonical import encoded_query
 from storeroom.drivers._http.place import Place, attachment, public_address
 from storeroom.drivers._s3.bucket import Bucket
-from storeroom.drivers._s3.signature import Credentials, encoded_query
+from storeroom.drivers._s3.signature import Credentials
 
 if TYPE_CHECKING:
     from storeroom.drivers._s3.cloudfront import CloudFront, Window

@@ -4,29 +4,24 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.h
 """
 
 import json
-import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
-from typing import cast
-from urllib.parse import quote
 
 from storeroom.contracts.errors import InvalidArgument
+from storeroom.drivers._http.canonical import (
+    Query,
+    encoded_path,
+    encoded_query,
+    host_of,
+    layout,
+    pairs_of,
+    trimmed,
+)
 
-__all__ = [
-    "EMPTY",
-    "UNSIGNED",
-    "Credentials",
-    "Query",
-    "Signer",
-    "encoded_path",
-    "encoded_query",
-]
-
-Query = Mapping[str, str] | Iterable[tuple[str, str]]
+__all__ = ["EMPTY", "UNSIGNED", "Credentials", "Signer"]
 
 EMPTY = sha256(b"").hexdigest()
 """The payload hash of a request without a body."""
@@ -36,10 +31,6 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _LONGEST = 7 * 24 * 3600
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
-# Proxies change these on their way, so a signature over them would not hold.
-_UNSIGNED_HEADERS = frozenset(("expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"))
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
@@ -93,8 +84,8 @@ class Signer:
         signed["x-amz-date"] = moment.time
         if credentials.token is not None:
             signed["x-amz-security-token"] = credentials.token
-        names, line, template, sources = _layout(tuple(signed))
-        values = [_trimmed(signed[name]) if name else host for name in sources]
+        names, line, template, sources = layout(tuple(signed))
+        values = [trimmed(signed[name]) if name else host for name in sources]
         request = (
             f"{method}\n{encoded_path(path)}\n{encoded_query(query) if query else ''}\n"
             f"{template % tuple(values)}{line}{payload_hash}"
@@ -126,9 +117,9 @@ class Signer:
                 f"a signed URL lasts from 1 second to 7 days, not {expires_seconds:,} seconds"
             )
         moment = self._moment(now)
-        names, line, template, sources = _layout(tuple(headers))
+        names, line, template, sources = layout(tuple(headers))
         pairs = [
-            *_pairs(query),
+            *pairs_of(query),
             ("X-Amz-Algorithm", _ALGORITHM),
             ("X-Amz-Credential", f"{credentials.access_key}/{moment.scope}"),
             ("X-Amz-Date", moment.time),
@@ -137,8 +128,8 @@ class Signer:
         ]
         if credentials.token is not None:
             pairs.append(("X-Amz-Security-Token", credentials.token))
-        target, search, host = encoded_path(path), encoded_query(pairs), _host(url_base)
-        values = [_trimmed(headers[name]) if name else host for name in sources]
+        target, search, host = encoded_path(path), encoded_query(pairs), host_of(url_base)
+        values = [trimmed(headers[name]) if name else host for name in sources]
         request = (
             f"{method}\n{target}\n{search}\n{template % tuple(values)}{line}"
             f"{_named(headers, 'x-amz-content-sha256') or UNSIGNED}"
@@ -206,17 +197,6 @@ class Signer:
         return key
 
 
-def encoded_path(path: str, /) -> str:
-    """The path as it is signed and sent: every byte encoded once but letters, digits and `-._~/`."""
-    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/")
-
-
-def encoded_query(pairs: Query, /) -> str:
-    """The query as it is signed and sent: encoded, and sorted by name, then value."""
-    encoded = [(quote(name, safe=""), quote(value, safe="")) for name, value in _pairs(pairs)]
-    return "&".join([f"{name}={value}" for name, value in sorted(encoded)])
-
-
 class _Moment:
     """The texts that stay the same for a second."""
 
@@ -252,35 +232,5 @@ class _Key:
         return self.digest(text).hex()
 
 
-@lru_cache(maxsize=1024)
-def _layout(given: tuple[str, ...]) -> tuple[str, str, str, tuple[str, ...]]:
-    """For headers of these names: the signed names, how they end, a template, and whose values it takes.
-
-    The source of `host` is the empty name.
-    """
-    lowered = {name.lower(): name for name in given if name.lower() not in _UNSIGNED_HEADERS}
-    lowered["host"] = ""
-    order = sorted(lowered)
-    names = ";".join(order)
-    template = "".join(f"{name.replace('%', '%%')}:%s\n" for name in order)
-    return names, f"\n{names}\n", template, tuple(lowered[name] for name in order)
-
-
-def _trimmed(value: str) -> str:
-    """Without outer spaces, and inner ones single; what is not ASCII is no space."""
-    if value.isascii():
-        return " ".join(value.split())
-    return b" ".join(value.encode().split()).decode()
-
-
-def _pairs(query: Query) -> Iterable[tuple[str, str]]:
-    return cast(Mapping[str, str], query).items() if isinstance(query, Mapping) else query
-
-
 def _named(headers: Mapping[str, str], wanted: str) -> str | None:
     return next((value for name, value in headers.items() if name.lower() == wanted), None)
-
-
-def _host(url_base: str) -> str:
-    scheme, _, host = url_base.partition("://")
-    return host.removesuffix(_DEFAULT_PORTS.get(scheme, ""))
