@@ -13,6 +13,8 @@ from storeroom.contracts.abilities import ABILITIES, BulkRemove, LocalPath, Pres
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.registry import Registry
 from storeroom.drivers._registry import DRIVERS, PROFILES, PROVIDERS, profile
+from storeroom.drivers.azure import AzureDriver
+from storeroom.drivers.gcs import GCSDriver
 from storeroom.drivers.s3 import S3Driver
 from storeroom.files import Files
 from storeroom.layers._base import Layer
@@ -79,11 +81,11 @@ def test_names_are_loaded_lazily() -> None:
     assert DRIVERS.load("memory") is MemoryDriver
     assert DRIVERS.load("local") is LocalDriver
     assert LAYERS.load("readonly") is ReadOnly
-    assert DRIVERS.names() == sorted(["local", "memory", "s3", *PROVIDERS])
+    assert DRIVERS.names() == sorted(["azure", "gcs", "local", "memory", "s3", *PROVIDERS])
 
 
 def test_a_driver_of_a_later_release_is_known_by_name() -> None:
-    for name in ("gcs", "azure", "ftp", "sftp"):
+    for name in ("ftp", "sftp"):
         DRIVERS.check(name)
     with pytest.raises(ConfigError) as caught:
         DRIVERS.load("sftp")
@@ -155,10 +157,19 @@ def test_every_service_has_a_profile() -> None:
     assert profile("tape") is None
 
 
-def test_the_profile_of_s3_is_what_its_driver_is_at_amazon() -> None:
-    driver = S3Driver("bucket")
-    assert driver.traits == PROFILES["s3"].traits
-    assert {kind for kind in ABILITIES if find(driver, kind)} == PROFILES["s3"].abilities
+@pytest.mark.parametrize(
+    "driver",
+    [S3Driver("media"), GCSDriver("media"), AzureDriver("media", account_name="media")],
+)
+def test_the_profile_of_a_service_is_what_its_driver_is(driver: Files) -> None:
+    known = PROFILES[driver.driver.traits.service]
+    assert driver.driver.traits == known.traits
+    assert {kind for kind in ABILITIES if find(driver, kind)} == known.abilities
+    assert known.url is not None
+    assert driver.url("a b") == f"{known.url.format(name='media')}/a%20b"
+
+
+def test_a_preset_of_s3_is_its_driver() -> None:
     assert DRIVERS.load("minio") is S3Driver
 
 

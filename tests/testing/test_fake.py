@@ -42,7 +42,7 @@ SERVED = COMMON | {"VerifyUrl", "Append", "Visibility", "Times", "Sweep"}
 HAS = {
     "s3": OBJECTS | {"PresignPost", "Visibility", "Tags", "Multipart", "Sweep"},
     "minio": OBJECTS | {"PresignPost", "Visibility", "Tags", "Multipart", "Sweep"},
-    "gcs": OBJECTS | {"PresignPost", "Visibility", "Multipart"},
+    "gcs": OBJECTS | {"PresignPost", "Multipart", "Sweep"},
     "azure": OBJECTS | {"Append", "Tags", "Leases"},
     "ftp": SERVED,
     "sftp": SERVED | {"Copy"},

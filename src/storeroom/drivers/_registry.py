@@ -27,8 +27,8 @@ DRIVERS = Registry(
         "wasabi": Entry(_S3, "s3", "Wasabi, by S3"),
         "ceph": Entry(_S3, "s3", "Ceph's gateway, by S3"),
         "gcs-interop": Entry(_S3, "s3", "Google Cloud Storage, by S3"),
-        "gcs": Entry(None, "gcs", "Google Cloud Storage"),
-        "azure": Entry(None, "azure", "Azure Blob Storage"),
+        "gcs": Entry("storeroom.drivers.gcs:GCSDriver", "gcs", "Google Cloud Storage"),
+        "azure": Entry("storeroom.drivers.azure:AzureDriver", "azure", "Azure Blob Storage"),
         "ftp": Entry(None, "ftp", "FTP and FTPS servers"),
         "sftp": Entry(None, "sftp", "SSH servers"),
     },
@@ -117,13 +117,13 @@ PROFILES = {
         Traits(
             "gcs",
             ordered=True,
-            keeps=frozenset((*_HEADERS, "metadata", "tier", "visibility")),
+            keeps=frozenset((*_HEADERS, "metadata", "tier")),
         ),
-        frozenset((*_OBJECTS, can.PresignPost, can.Visibility, can.Multipart)),
+        frozenset((*_OBJECTS, can.PresignPost, can.Multipart, can.Sweep)),
         "https://storage.googleapis.com/{name}",
     ),
     "azure": Profile(
-        Traits("azure", ordered=True, keeps=frozenset((*_HEADERS, "metadata", "tags", "tier"))),
+        Traits("azure", keeps=frozenset((*_HEADERS, "metadata", "tags", "tier"))),
         frozenset((*_OBJECTS, can.Append, can.Tags, can.Leases)),
         "https://{name}.blob.core.windows.net/{name}",
     ),
@@ -152,4 +152,4 @@ PROFILES = {
         "sftp://{name}",
     ),
 }
-"""Services whose drivers come in later releases; presets of S3 have its profile."""
+"""Each service as its driver shows it where nobody configures it; presets of S3 have its profile."""

@@ -156,14 +156,14 @@ def _service(
 
 
 def _abilities(word: str) -> frozenset[Callable[..., Any]]:
-    """What the driver's class has; where it or its packages are not there, what is known of it."""
+    """What is known of the service, or what the driver's class has."""
+    found = profile(word)
+    if found is not None:
+        return found.abilities
     try:
         owner = DRIVERS.load(word)
     except (ConfigError, MissingPackage):
-        found = profile(word)
         owner = MemoryDriver
-        if found is not None:
-            return found.abilities
     return frozenset(kind for kind in ABILITIES if has(owner, kind))
 
 
