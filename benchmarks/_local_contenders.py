@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -259,18 +258,6 @@ def contenders(folder: str, /) -> list[Contender]:
         except ImportError:
             os.rmdir(root)
     return made
-
-
-def versions() -> dict[str, str | None]:
-    """The contenders' versions, None for those that are not installed."""
-    return {name: _version(name) for name in PACKAGES}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _plain(root: str) -> dict[str, Callable[[str], object]]:

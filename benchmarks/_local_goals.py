@@ -1,9 +1,10 @@
 """The rows of the table: what must be reached, against whom, and what was."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from _harness import Timing
+from _table import Reached
 
 Timings = Mapping[str, list[Timing]]
 
@@ -32,19 +33,6 @@ class Limit:
     cells: tuple[str, ...]
     at_most: float | None
     aim: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What a row came to."""
-
-    work: str
-    against: str
-    reached: str
-    at_least: str
-    aim: str
-    verdict: str
-    ratios: dict[str, float] = field(default_factory=dict)
 
 
 def _small(verb: str, place: str = "disk") -> tuple[str, ...]:
@@ -205,15 +193,3 @@ def _at(values: tuple[float, ...], number: int) -> float:
 
 def _shown(values: Iterable[float]) -> str:
     return " / ".join(f"{value:.3g}x" for value in values)
-
-
-def table(rows: list[Reached], /) -> str:
-    """The rows as a Markdown table, which reads well on a terminal too."""
-    head = ("work", "against", "reached", "at least", "aim", "verdict")
-    lines = [(r.work, r.against, r.reached, r.at_least, r.aim, r.verdict) for r in rows]
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
-    rule = tuple("-" * width for width in widths)
-    return "\n".join(
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |"
-        for line in (head, rule, *lines)
-    )

@@ -1,13 +1,10 @@
 """What is measured, where, and how often."""
 
 import os
-import platform
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 
 from _harness import Timing
@@ -104,36 +101,3 @@ def file_system(folder: str, /) -> str:
     except FileNotFoundError:
         pass
     return kind
-
-
-def machine() -> dict[str, str]:
-    """Where and when the figures were taken."""
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": sys.version.split()[0],
-        "commit": _commit(),
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except FileNotFoundError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _commit() -> str:
-    answer = subprocess.run(
-        ["git", "-C", os.path.dirname(__file__), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return answer.stdout.strip()

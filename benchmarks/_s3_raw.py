@@ -6,18 +6,17 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
-from _s3_servers import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Endpoint
+from _s3_servers import ACCESS_KEY, BUCKET, REGION, SECRET_KEY
+from _servers import Endpoint
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
+from storeroom.drivers._http.canonical import Query, encoded_path, encoded_query
 from storeroom.drivers._s3.signature import (
     EMPTY,
     UNSIGNED,
     Credentials,
-    Query,
     Signer,
-    encoded_path,
-    encoded_query,
 )
 from storeroom.drivers._s3.xml import read_listing
 

@@ -11,13 +11,15 @@ from dataclasses import asdict
 
 from _harness import Timing, save
 from _local_cold import cold
-from _local_contenders import versions
-from _local_goals import judged, table
+from _local_contenders import PACKAGES
+from _local_goals import judged
 from _local_large import WRITES, large
 from _local_listing import listing
 from _local_picture import DOCS, document, picture
-from _local_plan import KINDS, Place, Plan, machine, places
+from _local_plan import KINDS, Place, Plan, places
 from _local_small import small
+from _machine import machine, versions
+from _table import table
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     where = machine()
     results = {
         "machine": where,
-        "versions": versions(),
+        "versions": versions(PACKAGES),
         "plan": asdict(plan),
         "places": words,
         "rows": [asdict(row) for row in rows],
@@ -57,7 +59,7 @@ def main() -> None:
         print(json.dumps(results, indent=1))
         return
     print(f"\n{table(rows)}\n")
-    missing = [name for name, found in versions().items() if found is None]
+    missing = [name for name, found in versions(PACKAGES).items() if found is None]
     print(f"not installed, so not measured: {', '.join(missing) or 'none'}")
     print(f"all figures: {file}")
 

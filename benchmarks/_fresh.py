@@ -1,6 +1,6 @@
 """What only a new process can tell: how memory grows, and how long the first call stops the loop.
 
-`python _s3_fresh.py memory|stall WHO URL MEBIBYTES` prints the figures as JSON.
+`python _fresh.py SERVICE memory-upload|memory-download|stall WHO URL MEBIBYTES` prints the figure.
 """
 
 import asyncio
@@ -8,45 +8,46 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-from _s3_contenders import ACCESS_KEY, BUCKET, OURS, REGION, SECRET_KEY, SHARED, contenders
-from _s3_large import DOWNLOADS, UPLOADS
-from _s3_plan import Plan
-from _s3_servers import Endpoint
+from _contender import OURS, contenders
+from _content import Large
+from _plan import Plan
+from _servers import Endpoint
+from _service import Service
 
 FILE = "files/0000.bin"
 
 
-def fresh(plan: Plan, place: Endpoint, /) -> dict[str, dict[str, float]]:
+def fresh(service: Service, plan: Plan, place: Endpoint, /) -> dict[str, dict[str, float]]:
     """By work, what everybody needs: MiB of memory, and milliseconds of the loop."""
     found: dict[str, dict[str, float]] = {}
     if plan.wants("memory"):
-        for work, makings in (("download", DOWNLOADS), ("upload", UPLOADS)):
+        for work, makings in (("download", service.downloads), ("upload", service.uploads)):
             cell = f"memory {work} {place.name}"
-            found[cell] = _answers(f"memory-{work}", list(makings), plan, place, 1)
-            _show(f"memory grown by a {work} of {plan.mebibytes} MiB, MiB", found[cell], plan)
+            found[cell] = _answers(service, f"memory-{work}", makings, plan, place, 1)
+            _show(f"memory grown by a {work} of {plan.growing} MiB, MiB", found[cell], plan)
     if plan.wants("stall"):
-        found["stall"] = _answers("stall", list(FIRST_USES), plan, place, plan.fresh)
+        names = (OURS, *service.stalls)
+        found["stall"] = _answers(service, "stall", names, plan, place, plan.fresh)
         _show("longest stop of the loop at first use, ms", found["stall"], plan)
     return found
 
 
 def _answers(
-    what: str, names: list[str], plan: Plan, place: Endpoint, times: int
+    service: Service, what: str, names: Iterable[str], plan: Plan, place: Endpoint, times: int
 ) -> dict[str, float]:
     """The medians over processes, of those that can be imported."""
     told: dict[str, list[float]] = {}
     for _ in range(times):
         for name in names:
+            words = (service.name, what, name, place.url, str(plan.growing))
             done = subprocess.run(
-                [sys.executable, __file__, what, name, place.url, str(plan.mebibytes)],
-                capture_output=True,
-                text=True,
-                check=False,
+                [sys.executable, __file__, *words], capture_output=True, text=True, check=False
             )
             if done.stdout:  # obstore may abort after its work is done
                 told.setdefault(name, []).append(json.loads(done.stdout))
@@ -63,15 +64,15 @@ def _show(title: str, values: Mapping[str, float], plan: Plan) -> None:
         print(f"  {name:36} {value:9.1f}", flush=True)
 
 
-async def _grown(what: str, who: str, place: Endpoint, mebibytes: int) -> float:
+async def _grown(service: Service, what: str, who: str, place: Endpoint, mebibytes: int) -> float:
     """By how many MiB the process was larger at most than before, once it was warm."""
-    makings = DOWNLOADS if what == "download" else UPLOADS
+    makings = service.downloads if what == "download" else service.uploads
     async with AsyncExitStack() as stack:
-        work = await makings[who](place, stack, mebibytes)
-        async with contenders(place) as rivals:
-            for rival in rivals:
-                if rival.name in who:
-                    await rival.get(FILE)
+        work = await makings[who](place, stack, Large(mebibytes, anew=True))
+        warming = {name: make for name, make in service.contenders.items() if name in who}
+        async with contenders(warming, place) as rivals:
+            for rival in rivals.values():
+                await rival.get(FILE)
         before = _resident("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins here
         await work()
@@ -83,10 +84,10 @@ def _resident(name: str) -> float:
     return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
-async def _stalled(use: Callable[[Endpoint], Awaitable[object]], place: Endpoint) -> float:
+async def _stalled(use: Callable[[], Awaitable[object]]) -> float:
     """Milliseconds."""
     async with _heartbeat() as gaps:
-        await use(place)
+        await use()
     return max(gaps) * 1000
 
 
@@ -111,40 +112,40 @@ async def _heartbeat() -> AsyncIterator[list[float]]:
         task.cancel()
 
 
-def _configured(place: Endpoint) -> None:
+def _our_first_use(service: Service, place: Endpoint) -> Callable[[], Awaitable[object]]:
     """A program configures before its loop runs; pydantic alone takes 80 ms to import."""
     from storeroom import Storage
 
-    words = {"endpoint": place.url, "key": ACCESS_KEY, "secret": SECRET_KEY, "region": REGION}
-    disk = {"driver": "s3", "bucket": BUCKET, **words}
-    Storage.configure({"default": "s3", "disks": {"s3": disk}})
+    Storage.configure({"default": "disk", "disks": {"disk": service.disk(place)}})
+
+    async def use() -> None:
+        await Storage.get(FILE)
+        await Storage.aclose()
+
+    return use
 
 
-async def _our_first_use(place: Endpoint) -> None:
-    from storeroom import Storage
+def _first_use(service: Service, who: str, place: Endpoint) -> Callable[[], Awaitable[object]]:
+    if who == OURS:
+        return _our_first_use(service, place)
 
-    await Storage.get(FILE)
-    await Storage.aclose()
+    async def use() -> None:
+        async with AsyncExitStack() as stack:
+            rival = await service.contenders[who](place, stack)
+            await rival.get(FILE)
 
-
-async def _boto_first_use(place: Endpoint) -> None:
-    async with contenders(place) as rivals:
-        await next(rival for rival in rivals if rival.name == SHARED).get(FILE)
-
-
-FIRST_USES = {OURS: _our_first_use, SHARED: _boto_first_use}
+    return use
 
 
-def main(what: str, who: str, url: str, mebibytes: str) -> None:
+def main(name: str, what: str, who: str, url: str, mebibytes: str) -> None:
     """Print one figure."""
+    service: Service = import_module(f"_{name}_service").SERVICE
     place = Endpoint("stub", url)
     if what == "stall":
-        if who == OURS:
-            _configured(place)
-        print(json.dumps(asyncio.run(_stalled(FIRST_USES[who], place))))
+        print(json.dumps(asyncio.run(_stalled(_first_use(service, who, place)))))
         return
     _, _, work = what.partition("-")
-    print(json.dumps(asyncio.run(_grown(work, who, place, int(mebibytes)))))
+    print(json.dumps(asyncio.run(_grown(service, work, who, place, int(mebibytes)))))
 
 
 if __name__ == "__main__":

@@ -1,29 +1,29 @@
 """4 KiB objects: put, get and head at 1 and 16 in flight; and a listing of 10,000."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
+from _contender import DATA, OURS, Contender, contenders
+from _goals import FLIGHTS, VERBS
 from _harness import Lap, PathWork, in_flight, timed
-from _s3_contenders import DATA, OURS, Contender, contenders
-from _s3_plan import Plan
-from _s3_race import Pace, paced
-from _s3_servers import Endpoint
-from _s3_stub import ENTRIES
+from _plan import Plan
+from _race import Pace, paced
+from _servers import Endpoint
+from _service import Service
+from _stub import ENTRIES
 
-VERBS = ("put", "get", "head")
-FLIGHTS = (1, 16)
 FILES = [f"files/{number:04}.bin" for number in range(64)]
 LAP_CALLS = (16, 2048)
 
 
-async def small(plan: Plan, place: Endpoint, /) -> dict[str, list[Pace]]:
+async def small(service: Service, plan: Plan, place: Endpoint, /) -> dict[str, list[Pace]]:
     """The paces of every verb that is asked for, by `verb server in-flight`."""
     verbs = [verb for verb in VERBS if plan.wants(verb)]
     if not verbs:
         return {}
-    async with contenders(place) as rivals:
-        for rival in rivals:
-            await _seen_to_work(rival)
+    async with contenders(service.contenders, place) as rivals:
+        for name, rival in rivals.items():
+            await _seen_to_work(name, rival)
         return {
             f"{verb} {place.name} {count}": await _cell(rivals, verb, count, plan, place)
             for verb in verbs
@@ -31,35 +31,35 @@ async def small(plan: Plan, place: Endpoint, /) -> dict[str, list[Pace]]:
         }
 
 
-async def listing(plan: Plan, place: Endpoint, /) -> dict[str, list[Pace]]:
+async def listing(service: Service, plan: Plan, place: Endpoint, /) -> dict[str, list[Pace]]:
     """The paces of listing everything; a call is one listing."""
     if not plan.wants("list"):
         return {}
-    async with contenders(place) as rivals:
+    async with contenders(service.contenders, place) as rivals:
         laps: dict[str, Lap] = {}
-        for rival in rivals:
+        for name, rival in rivals.items():
             if rival.listing is None:
                 continue
             if (count := await rival.listing()) != ENTRIES:
-                raise AssertionError(f"{rival.name} lists {count} of {ENTRIES}")
-            laps[rival.name] = Lap(rival.listing)
+                raise AssertionError(f"{name} lists {count} of {ENTRIES}")
+            laps[name] = Lap(rival.listing)
         paces = await paced(laps, rounds=plan.large_rounds)
     plan.show(f"list {ENTRIES:,}, {place.name}", paces)
     return {f"list {place.name}": paces}
 
 
-async def _seen_to_work(rival: Contender) -> None:
-    for path in FILES if rival.name == OURS else FILES[:1]:
+async def _seen_to_work(name: str, rival: Contender) -> None:
+    for path in FILES if name == OURS else FILES[:1]:
         await rival.put(path)
     if bytes(memoryview(await rival.get(FILES[0]))) != DATA:
-        raise AssertionError(f"{rival.name} got something else than was put")
+        raise AssertionError(f"{name} got something else than was put")
     await rival.head(FILES[0])
 
 
 async def _cell(
-    rivals: list[Contender], verb: str, count: int, plan: Plan, place: Endpoint
+    rivals: Mapping[str, Contender], verb: str, count: int, plan: Plan, place: Endpoint
 ) -> list[Pace]:
-    laps = {rival.name: await _lap(rival.verb(verb), count, plan) for rival in rivals}
+    laps = {name: await _lap(rival.verb(verb), count, plan) for name, rival in rivals.items()}
     paces = await paced(laps, rounds=plan.rounds)
     plan.show(f"{verb} 4 KiB, {place.name}, {count} in flight", paces)
     return paces
