@@ -67,10 +67,6 @@ class Bucket:
             kept = replace(kept, tier=self.tier)
         return described(kept)
 
-    def changes(self, how: WriteOptions, /) -> dict[str, Any]:
-        """What `how` says of a file that is there already."""
-        return described(self.kept(how))
-
     def kept(self, how: WriteOptions, /) -> WriteOptions:
         """What the service stores of this: data that is merely carried along drops, other is refused."""
         if not how.tags and how.visibility is None:

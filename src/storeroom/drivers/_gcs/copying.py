@@ -18,7 +18,7 @@ from storeroom.drivers._gcs.routes import Directed, object_path
 from storeroom.drivers._http.failures import check_settled
 from storeroom.drivers._http.wire import Refused
 
-__all__ = ["copied", "rewritten"]
+__all__ = ["copied", "copied_with", "moved", "retiered", "rewritten"]
 
 _CARRIED: Final = (*(field for field, _ in KEPT), "metadata", "customTime")
 
@@ -28,22 +28,66 @@ async def copied(
 ) -> Resource:
     """Copy with all that belongs to it but for what `how` says: the new resource."""
     query = target.writing(how, acl="destinationPredefinedAcl")
-    options = replace(target.kept(how), tier=how.tier or target.tier)
-    changes = described(options)
-    attempt = 0
-    while changes:
-        attempt += 1
-        before = await source.resource(path)
-        try:
-            return await rewritten(source, path, target, to, query, before, changes)
-        except Refused as refused:
-            await _check_source(source, path, before, refused)
-            await source.service.anew(refused, attempt)
+    changes = described(replace(target.kept(how), tier=how.tier or target.tier))
+    if changes:
+        return (await copied_with(source, path, target, to, query, changes))[1]
     try:
         return await _rewritten(source, path, target, to, query, {})
     except Refused as refused:
         await source.check_there(refused)
         raise
+
+
+async def moved(bucket: Bucket, path: str, to: str, how: WriteOptions, /) -> tuple[str, Resource]:
+    """Copy with its tier too: the generation that was copied, and the new resource."""
+    query = bucket.writing(how, acl="destinationPredefinedAcl")
+    changes = described(bucket.kept(how))
+    before, told = await copied_with(bucket, path, bucket, to, query, changes, tiered=True)
+    return str(before["generation"]), told
+
+
+async def retiered(bucket: Bucket, path: str, tier: str, /) -> Resource:
+    """Copy onto itself in another tier."""
+    changes = described(WriteOptions(tier=tier))
+    try:
+        return (await copied_with(bucket, path, bucket, path, (), changes, onto_itself=True))[1]
+    except Unavailable:  # a reply was lost; whose copy it is does not matter
+        now = await bucket.resource(path)
+        if now.get("storageClass") != tier:
+            raise
+        return now
+
+
+async def copied_with(
+    source: Bucket,
+    path: str,
+    target: Bucket,
+    to: str,
+    query: Query,
+    changes: Mapping[str, Any],
+    /,
+    *,
+    tiered: bool = False,
+    onto_itself: bool = False,
+) -> tuple[Resource, Resource]:
+    """Copy with changes: what was copied, and what became of it. Where that is overwritten, begin anew."""
+    attempt = 0
+    while True:
+        attempt += 1
+        before = await source.resource(path)
+        kept = {"storageClass": before.get("storageClass")} if tiered else {}
+        pinned = (("ifGenerationMatch", str(before["generation"])),) if onto_itself else ()
+        try:
+            return before, await rewritten(
+                source, path, target, to, (*query, *pinned), before, {**kept, **changes}
+            )
+        except Refused as refused:
+            if refused.status != 404 and not (onto_itself and refused.status == 412):
+                raise
+            now = await source.resource(path)
+            if now["generation"] == before["generation"]:
+                raise
+            await source.service.anew(refused, attempt)
 
 
 async def rewritten(
@@ -56,10 +100,9 @@ async def rewritten(
     changes: Mapping[str, Any],
     /,
 ) -> Resource:
-    """Copy this very generation, with changes; `Refused` with 412 also where it is no more."""
+    """Copy this very generation, with changes; `Refused` with 404 where it is no more."""
     resource = {name: before[name] for name in _CARRIED if before.get(name) is not None}
-    generation = str(before["generation"])
-    pinned = (("sourceGeneration", generation), ("ifSourceGenerationMatch", generation), *query)
+    pinned: Query = (("sourceGeneration", str(before["generation"])), *query)
     return await _rewritten(source, path, target, to, pinned, resource | dict(changes))
 
 
@@ -94,15 +137,6 @@ async def _rewritten(
         if not told.get("rewriteToken"):
             raise Unavailable("the service stopped in the middle of a copy; copy it again")
         token = (("rewriteToken", str(told["rewriteToken"])),)
-
-
-async def _check_source(source: Bucket, path: str, before: Resource, refused: Refused) -> None:
-    """Both the source and the target may be what a condition did not hold for."""
-    if refused.status != 412 and not (refused.status == 404 and not refused.code):
-        raise refused
-    now = await source.resource(path)
-    if now.get("generation") == before.get("generation"):
-        raise refused
 
 
 def _behind(path: str) -> str:

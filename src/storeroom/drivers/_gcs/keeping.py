@@ -3,11 +3,10 @@
 import json
 from typing import Any, Final
 
-from storeroom.contracts.errors import NotFound, PreconditionFailed
 from storeroom.contracts.values import Version, Visible, WriteOptions
 from storeroom.drivers._gcs.bucket import PREDEFINED, Bucket
 from storeroom.drivers._gcs.conditions import Query, generation_of
-from storeroom.drivers._gcs.copying import rewritten
+from storeroom.drivers._gcs.copying import retiered, rewritten
 from storeroom.drivers._gcs.facts import described
 from storeroom.drivers._gcs.listing import resources
 from storeroom.drivers._gcs.replies import Resource, resource_in
@@ -21,7 +20,6 @@ __all__ = [
     "change_visibility",
     "read_visibility",
     "restore_version",
-    "retiered",
     "versions",
 ]
 
@@ -47,12 +45,6 @@ async def change_attributes(bucket: Bucket, path: str, how: WriteOptions, /) -> 
     if tier is None or told.get("storageClass") == tier:
         return told
     return await retiered(bucket, path, tier)
-
-
-async def retiered(bucket: Bucket, path: str, tier: str, /) -> Resource:
-    """Rewrite a file onto itself in another tier; one that changes meanwhile is left as it is."""
-    before = await bucket.resource(path)
-    return await _onto_itself(bucket, path, before, described(WriteOptions(tier=tier)))
 
 
 async def restore_version(bucket: Bucket, path: str, version: str, /) -> Resource:
@@ -156,18 +148,4 @@ async def _patched(bucket: Bucket, path: str, changes: dict[str, Any], query: Qu
         return resource_in((await bucket.service.commit(request))[1])
     except Refused as refused:
         await bucket.check_there(refused)
-        raise
-
-
-async def _onto_itself(
-    bucket: Bucket, path: str, before: Resource, changes: dict[str, Any]
-) -> Resource:
-    pinned: Query = (("ifGenerationMatch", str(before["generation"])),)
-    try:
-        return await rewritten(bucket, path, bucket, path, pinned, before, changes)
-    except Refused as refused:
-        if refused.status == 412:
-            raise PreconditionFailed("the file changed meanwhile; try again") from refused
-        if refused.status == 404:
-            raise NotFound("there is no such file any more") from refused
         raise

@@ -21,7 +21,12 @@ _SAID: Final = (
     ("storage class", "InvalidStorageClass"),
     ("public access prevention", "PublicAccessPrevention"),
 )
-_WIDE: Final = frozenset(("", "invalid", "notFound", "conditionNotMet", "invalidArgument"))
+_WIDE: Final = frozenset(
+    (
+        *("", "invalid", "notFound", "conditionNotMet"),
+        *("InvalidArgument", "PreconditionFailed"),
+    )
+)
 
 
 def failure_in(status: int, body: bytes, /) -> Failure:

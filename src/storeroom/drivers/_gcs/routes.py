@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlencode
 
 from storeroom.drivers._gcs.target import Target
-from storeroom.drivers._http.canonical import encoded_path
+from storeroom.drivers._http.canonical import encoded, encoded_path
 from storeroom.drivers._http.wire import Request
 
 __all__ = ["IAM", "SESSION", "Directed", "address_of", "object_path"]
@@ -35,10 +34,14 @@ _ROUTES: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class Directed(Request):
-    """A request with an address of its own: `target` is path and query, encoded, at `origin` if it is elsewhere."""
+    """A request with an address of its own: `target` is path and query, encoded, at `origin` if it is elsewhere.
+
+    `partial` says that the reply to a part of an upload waits for more.
+    """
 
     target: str = ""
     origin: str | None = None
+    partial: bool = False
 
 
 def address_of(target: Target, request: Request, /) -> tuple[str, str]:
@@ -48,17 +51,18 @@ def address_of(target: Target, request: Request, /) -> tuple[str, str]:
     else:
         origin, path = target.origin, _path(target, request)
     if request.query:
-        path = f"{path}{'&' if '?' in path else '?'}{urlencode(request.query, quote_via=quote)}"
+        query = "&".join([f"{encoded(name)}={encoded(value)}" for name, value in request.query])
+        path = f"{path}{'&' if '?' in path else '?'}{query}"
     return origin, path
 
 
 def object_path(bucket: str, key: str, /) -> str:
     """An object in the JSON API, where a name's own slashes are encoded too."""
-    return _OBJECT.format(bucket=bucket, name=quote(key, safe=""))
+    return _OBJECT.format(bucket=bucket, name=encoded(key))
 
 
 def _path(target: Target, request: Request) -> str:
     key, route = request.key or "", _ROUTES[request.operation]
     if route is _XML:
         return f"{target.base}/{target.bucket}/{encoded_path(key)}"
-    return target.base + route.format(bucket=target.bucket, name=quote(key, safe=""))
+    return target.base + route.format(bucket=target.bucket, name=encoded(key))

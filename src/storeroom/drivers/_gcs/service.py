@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from storeroom.drivers._gcs.credentials import Bearer
 from storeroom.drivers._gcs.failures import RETRIED, THROTTLED, explaining
 from storeroom.drivers._gcs.replies import failure_in
+from storeroom.drivers._gcs.routes import SESSION, Directed
 from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.failures import Table
 from storeroom.drivers._http.renewal import Keys
@@ -37,6 +38,13 @@ class Service(HttpService):
     def table(self, *, creating: bool = False) -> Table:
         """The errors of this bucket by kind."""
         return explaining(self.target, creating=creating)
+
+    def is_good(self, reply: Reply, request: Request, /) -> bool:
+        """308 says how far an upload is."""
+        if isinstance(request, Directed) and request.operation == SESSION:
+            request.partial = reply.status == 308
+            return request.partial or reply.status < 300
+        return reply.status < 300
 
     def failure_in(self, reply: Reply, body: bytes, /) -> Failure:
         return failure_in(reply.status, body)

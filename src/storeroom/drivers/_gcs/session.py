@@ -22,7 +22,6 @@ from storeroom.drivers._http.wire import Content, Failure, Lost, Refused, Reques
 __all__ = ["Session", "Vanished", "begun"]
 
 _RANGE: Final = re.compile(r"(?:bytes=)?(?:bytes )?0-([0-9]+)")
-_INCOMPLETE: Final = 308
 _ENDED: Final = frozenset((400, 404, 410, 499))
 _GONE: Final = frozenset((404, 410))
 _PASSING: Final = frozenset((408, 429, 500, 502, 503, 504))
@@ -135,16 +134,16 @@ class Session:
             headers["x-goog-hash"] = f"crc32c={self.crc32c.encoded}"
         return Directed(SESSION, "PUT", self.path, (), headers, part, target=self._target)
 
-    async def _told(self, request: Request) -> Resource | int:
+    async def _told(self, request: Directed) -> Resource | int:
         ends = "x-goog-hash" in request.headers
         try:
-            _, body = await (self.service.commit if ends else self.service.answer)(request)
+            headers, body = await (self.service.commit if ends else self.service.answer)(request)
         except Refused as refused:
-            if refused.status == _INCOMPLETE:
-                found = _RANGE.fullmatch(refused.headers.get("range", ""))
-                return int(found[1]) + 1 if found else 0
             raise _discreet(refused) from None
-        return resource_in(body)
+        if not request.partial:
+            return resource_in(body)
+        found = _RANGE.fullmatch(headers.get("range", ""))
+        return int(found[1]) + 1 if found else 0
 
     async def _deleted(self) -> None:
         request = Directed(SESSION, "DELETE", self.path, target=self._target)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final, Literal
 
 from storeroom.contracts.errors import ConfigError, Unsupported
@@ -30,10 +31,10 @@ class Known:
     anonymous: bool
 
     @property
-    def name(self) -> tuple[str | None, str | None, bool]:
-        """The same for those who come with the same credentials."""
-        given = None if self.given is None else json.dumps(dict(self.given), sort_keys=True)
-        return given, self.path, self.anonymous
+    def mark(self) -> tuple[str | None, str | None, bool]:
+        """The same for those who come with the same credentials, and it tells none of them."""
+        text = None if self.given is None else json.dumps(dict(self.given), sort_keys=True)
+        return text and sha256(text.encode()).hexdigest(), self.path, self.anonymous
 
 
 def known_of(

@@ -6,16 +6,31 @@ from functools import lru_cache
 from typing import Final, cast
 from urllib.parse import quote
 
-__all__ = ["Query", "encoded_path", "encoded_query", "host_of", "layout", "pairs_of", "trimmed"]
+__all__ = [
+    "Query",
+    "encoded",
+    "encoded_path",
+    "encoded_query",
+    "host_of",
+    "layout",
+    "pairs_of",
+    "trimmed",
+]
 
 Query = Mapping[str, str] | Iterable[tuple[str, str]]
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*", re.ASCII)
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
 # Proxies change these on their way, so a signature over them would not hold.
 _UNSIGNED_HEADERS: Final = frozenset(
     ("expect", "transfer-encoding", "user-agent", "x-amzn-trace-id")
 )
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+def encoded(text: str, /) -> str:
+    """A name or a value: every byte encoded but letters, digits and `-._~`."""
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
 
 
 def encoded_path(path: str, /) -> str:
@@ -25,8 +40,8 @@ def encoded_path(path: str, /) -> str:
 
 def encoded_query(pairs: Query, /) -> str:
     """The query as it is signed and sent: encoded, and sorted by name, then value."""
-    encoded = [(quote(name, safe=""), quote(value, safe="")) for name, value in pairs_of(pairs)]
-    return "&".join([f"{name}={value}" for name, value in sorted(encoded)])
+    both = [(encoded(name), encoded(value)) for name, value in pairs_of(pairs)]
+    return "&".join([f"{name}={value}" for name, value in sorted(both)])
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ _STATUSES: Final = frozenset((429, 500, 502, 503, 504))
 class HttpService:
     """One service over HTTP; `connect` opens a transport on the running loop.
 
-    A service's own class says what its replies mean: `failure_in`, `late`, `mended`, `is_over`.
+    A service's own class says what its replies mean: `is_good`, `failure_in`, `late`, `mended`, `is_over`.
     `throttled` are its codes for "too fast", `retried` those after which the same request may succeed.
     """
 
@@ -34,6 +34,10 @@ class HttpService:
         self._transports: PerLoop[Transport] = PerLoop(connect)
         self._retries = retries
         self._pace = Pace()
+
+    def is_good(self, reply: Reply, request: Request, /) -> bool:
+        """Whether the reply is no error."""
+        return reply.status < 300
 
     def failure_in(self, reply: Reply, body: bytes, /) -> Failure:
         """What the body of an error reply says."""
@@ -61,7 +65,7 @@ class HttpService:
             request.sent = True
             try:
                 reply = await transport.send(request)
-                if reply.status < 300:
+                if self.is_good(reply, request):
                     self.seen = True
                     if self._pace.gap:
                         self._pace.faster()
@@ -70,7 +74,13 @@ class HttpService:
             except Lost as lost:
                 await self.rest(lost, request)
             else:
-                await self._again(refused, request)
+                if not await self._again(refused, request):
+                    try:
+                        raise refused
+                    finally:
+                        del (
+                            refused
+                        )  # its traceback and this frame would keep each other, and the body
 
     async def ask(self, request: Request, /) -> bytes:
         """The body of the reply; one that breaks off is asked for again."""
@@ -90,14 +100,21 @@ class HttpService:
             refused = self.late(request, reply, body)
             if refused is None:
                 return reply.headers, body
-            await self._again(refused, request)
+            if not await self._again(refused, request):
+                try:
+                    raise refused
+                finally:
+                    del refused
 
     async def rest(self, lost: Lost, request: Request, /) -> None:
         """Wait before asking again for what broke off, or raise where it was asked for often enough."""
         request.sent = False
         request.uncertain = request.uncertain or lost.why not in ("unreachable", "certificate")
         if lost.why == "certificate" or self._spent(request):
-            raise lost
+            try:
+                raise lost
+            finally:
+                del lost
         await asyncio.sleep(pause(request.attempts, {}))
 
     async def anew(self, failure: Refused | Lost, attempt: int, /) -> None:
@@ -158,17 +175,18 @@ class HttpService:
             reply.close()
         return Refused(reply.status, self.failure_in(reply, body), reply.headers)
 
-    async def _again(self, refused: Refused, request: Request) -> None:
-        """Wait before the next try, or raise."""
+    async def _again(self, refused: Refused, request: Request) -> bool:
+        """Whether there is a next try, whose time has come."""
         request.sent = False
         request.uncertain = request.uncertain or refused.status >= 500
         if request.abandoned:
-            raise refused
+            return False
         if self.mended(refused, request):
-            return
+            return True
         if self.is_over(refused, request) or not self._passing(refused) or self._spent(request):
-            raise refused
+            return False
         await asyncio.sleep(pause(request.attempts, refused.headers))
+        return True
 
     def _passing(self, refused: Refused) -> bool:
         """Whether the failure may be gone at the next try."""
