@@ -44,6 +44,11 @@ def _md5(size: int) -> str:
     return b64encode(md5_of(size)).decode()
 
 
+def _kept(name: str, size: int) -> str:
+    """The MD5 of a file: the service has one of what came in one request, as clients store it."""
+    return f"{name}: {_md5(size)}\r\n" if size == SMALL else ""
+
+
 def _entry(number: int) -> str:
     return (
         f"<Blob><Name>list/{number:05}-photo.jpg</Name><Properties>"
@@ -98,15 +103,15 @@ def answer(request: Request) -> Reply:
     size = size_of(request.path)
     part = asked(request.header(b"x-ms-range") or request.header(b"range"), size)
     if request.method == b"HEAD":
-        return found(f"{_OBJECT}{_TIER}Content-MD5: {_md5(size)}\r\n", size, None, b"HEAD")
-    of_file = f"x-ms-blob-content-md5: {_md5(size)}\r\n" if part else ""
+        return found(f"{_OBJECT}{_TIER}{_kept('Content-MD5', size)}", size, None, b"HEAD")
+    of_file = _kept("x-ms-blob-content-md5", size) if part else ""
     return found(f"{_OBJECT}{of_file}{_sum(request, size, part)}", size, part, b"GET")
 
 
 def _sum(request: Request, size: int, part: tuple[int, int] | None) -> str:
     """What the MD5 of the bytes themselves is: of a part only for who asks."""
     if part is None:
-        return f"Content-MD5: {_md5(size)}\r\n"
+        return _kept("Content-MD5", size)
     if request.header(b"x-ms-range-get-content-md5") != b"true":
         return ""
     return f"Content-MD5: {_md5(part[1] - part[0])}\r\n"

@@ -60,7 +60,7 @@ from storeroom.drivers._azure.container import Container
 from storeroom.drivers._azure.copying import copied
 from storeroom.drivers._azure.direct import connected
 from storeroom.drivers._azure.headers import conditions_of, md5_of, written
-from storeroom.drivers._azure.listing import page_of, scanned
+from storeroom.drivers._azure.listing import is_anything_under, scanned
 from storeroom.drivers._azure.names import checked, checked_folder
 from storeroom.drivers._azure.presigning import Presigning
 from storeroom.drivers._azure.reading import AzureReading
@@ -109,7 +109,8 @@ class AzureDriver(
     DefaultAzureCredential, which is closed with the driver; a credential that is given is not.
 
     `url` is what public addresses begin with, `temporary_url` what signed ones do. Writes go to `tier`
-    unless they name another. `verify` is False, or a file of authorities, for TLS; `verify_content`
+    unless they name another. `checksum` is what guards bodies on their way: "md5" all of them, "none"
+    none; by itself those that go in one request. `verify` is False, or a file of authorities, for TLS; `verify_content`
     compares what is read with the MD5 that the service keeps.
 
     Bodies of more than `multipart_threshold` bytes go up in blocks of `part_size`, `concurrency` at a
@@ -132,6 +133,7 @@ class AzureDriver(
         url: str | None = None,
         temporary_url: str | None = None,
         tier: str | None = None,
+        checksum: uploading.Checksum = None,
         verify: bool | str = True,
         verify_content: bool = True,
         part_size: int = _PART,
@@ -176,6 +178,7 @@ class AzureDriver(
                 multipart_threshold=multipart_threshold,
                 concurrency=concurrency,
                 download_concurrency=download_concurrency,
+                checksum=checksum,
             ),
             tier,
         )
@@ -311,8 +314,9 @@ class AzureDriver(
         if not folder:
             return True
         with translating(self._failed, "has_folder", folder):
-            blobs, _, _ = await page_of(self._service, f"{folder}/", most="1")
-            return bool(blobs) or await removing.is_marked(self._service, folder)
+            if await is_anything_under(self._service, folder):
+                return True
+            return await removing.is_marked(self._service, folder)
 
     async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
         folder = self._folder(folder)
@@ -322,7 +326,9 @@ class AzureDriver(
             headers = self._container.described(
                 WriteOptions(visibility=visibility, metadata=_FOLDER)
             )
-            await uploading.put(self._service, f"{folder}/", b"", headers, {})
+            await uploading.put(
+                self._service, f"{folder}/", b"", headers, {}, self._container.rules
+            )
 
     async def remove_folder(self, folder: str, /) -> bool:
         folder = self._folder(folder)

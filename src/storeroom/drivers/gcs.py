@@ -55,15 +55,15 @@ from storeroom.contracts.values import (
     WriteOptions,
     check_visibility,
 )
-from storeroom.drivers._gcs import keeping, parts, removing, settings, uploading
+from storeroom.drivers._gcs import composing, keeping, removing, settings, uploading
 from storeroom.drivers._gcs.bucket import Bucket
 from storeroom.drivers._gcs.checksums import digest_of
 from storeroom.drivers._gcs.conditions import Query, generation_of
 from storeroom.drivers._gcs.connecting import Connecting, Transporting
-from storeroom.drivers._gcs.copying import copied, rewritten
+from storeroom.drivers._gcs.copying import copied, moved, retiered
 from storeroom.drivers._gcs.credentials import Bearer, Identity
 from storeroom.drivers._gcs.facts import stat_of
-from storeroom.drivers._gcs.listing import any_under, page_of
+from storeroom.drivers._gcs.listing import PARTS, any_under, page_of
 from storeroom.drivers._gcs.presigning import Presigning
 from storeroom.drivers._gcs.reading import GCSReading
 from storeroom.drivers._gcs.service import Service
@@ -197,7 +197,7 @@ class GCSDriver(
         self._presigning = Presigning(
             service, identity, target.public(temporary_url, "temporary_url")
         )
-        self._neighbours = (target.origin, target.base, user_project, *known.name)
+        self._neighbours = (target.origin, target.base, user_project, *known.mark)
         self._page_of = partial(page_of, service)
         self._strangers = Strangers(strict=paths == "strict")
         self._lacks = _lacking(anonymous=known.anonymous, uniform=uniform_access)
@@ -319,15 +319,11 @@ class GCSDriver(
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
         path, to = self._path(path), self._path(to)
-        bucket = self._bucket
         with translating(self._table(how), "move", path):
-            before = await bucket.resource(path)
             if path == to:
-                return stat_of(path, before)
-            query = bucket.writing(how, acl="destinationPredefinedAcl")
-            changes = {"storageClass": before.get("storageClass")} | bucket.changes(how)
-            told = await rewritten(bucket, path, bucket, to, query, before, changes)
-        await self.remove(path, RemoveOptions(str(before["generation"])))
+                return await self._bucket.stat(path)
+            generation, told = await moved(self._bucket, path, to, how)
+        await self.remove(path, RemoveOptions(generation))
         return stat_of(to, told)
 
     async def remove_many(
@@ -395,40 +391,40 @@ class GCSDriver(
         with translating(self._failed, "start_parts", path):
             if not how.overwrite or how.if_match is not None:
                 raise Unsupported("the condition belongs to the end of an upload, not its start")
-            return await parts.start(self._bucket, path, how)
+            return await composing.start(self._bucket, path, how)
 
     async def write_part(self, path: str, upload: str, number: int, body: Body, /) -> str:
         body, path = Body.checked(body), self._path(path)
         with translating(self._failed, "write_part", path, body=body):
-            return await parts.write(self._bucket, path, upload, number, body)
+            return await composing.write(self._bucket, path, upload, number, body)
 
     async def presign_part(
         self, path: str, upload: str, number: int, expires: datetime, /
     ) -> Upload:
         path = self._path(path)
         with translating(self._failed, "presign_part", path):
-            key, headers = await parts.signable(self._bucket, path, upload, number)
+            key, headers = await composing.signable(self._bucket, path, upload, number)
             return await self._presigning.put(key, expires, headers)
 
     async def list_parts(self, path: str, upload: str, /) -> Mapping[int, str]:
         path = self._path(path)
         with translating(self._failed, "list_parts", path):
-            return await parts.list_parts(self._bucket, path, upload)
+            return await composing.list_parts(self._bucket, path, upload)
 
-    async def complete_parts(self, path: str, upload: str, parts_: Mapping[int, str], /) -> Stat:
+    async def complete_parts(self, path: str, upload: str, parts: Mapping[int, str], /) -> Stat:
         path = self._path(path)
         with translating(self._failed, "complete_parts", path):
-            return stat_of(path, await parts.complete(self._bucket, path, upload, parts_))
+            return stat_of(path, await composing.complete(self._bucket, path, upload, parts))
 
     async def abort_parts(self, path: str, upload: str, /) -> None:
         path = self._path(path)
         with translating(self._failed, "abort_parts", path):
-            await parts.abort(self._bucket, path, upload)
+            await composing.abort(self._bucket, path, upload)
 
     async def sweep(self, older_than: timedelta, /) -> int:
         """Throw away the parts of uploads to this bucket that were begun longer ago than this."""
         with translating(self._failed, "sweep"):
-            return await parts.sweep(self._bucket, datetime.now(UTC) - older_than)
+            return await composing.sweep(self._bucket, datetime.now(UTC) - older_than)
 
     async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
         path = self._path(path)
@@ -438,7 +434,7 @@ class GCSDriver(
     async def change_tier(self, path: str, tier: str, /) -> None:
         path = self._path(path)
         with translating(self._failed, "change_tier", path):
-            await keeping.retiered(self._bucket, path, tier)
+            await retiered(self._bucket, path, tier)
 
     async def list_versions(self, path: str, /) -> AsyncGenerator[Version]:
         path = self._path(path)
@@ -482,7 +478,7 @@ class GCSDriver(
     def _path(self, path: str) -> str:
         path = check_path(path, strict=self._traits.strict_paths)
         if not self._traits.strict_paths:
-            _check_segments(path)
+            _check_name(path)
         return path
 
     def _folder(self, folder: str) -> str:
@@ -506,7 +502,9 @@ def _of_version(table: Table) -> Table:
     return versioned
 
 
-def _check_segments(path: str) -> None:
-    """What stands between two names on the way through proxies may lead elsewhere."""
+def _check_name(path: str) -> None:
+    """Of the names that the path rule would have refused too."""
     if not {".", ".."}.isdisjoint(path.split("/")):
         raise InvalidPath("it holds the segment '.' or '..', which leads elsewhere in an address")
+    if path.startswith(PARTS):
+        raise InvalidPath(f"names beginning {PARTS!r} are storeroom's own; choose another name")

@@ -93,8 +93,10 @@ def test_a_connection_string_says_where_the_account_is() -> None:
     for text, wanted in (
         ("AccountName=acc1;AccountKey=a2V5;", "https://acc1.blob.core.windows.net/media/a"),
         (
-            "DefaultEndpointsProtocol=https;accountname=acc1;AccountKey=a2V5;"
-            "EndpointSuffix=core.usgovcloudapi.net",
+            (
+                "DefaultEndpointsProtocol=https;accountname=acc1;AccountKey=a2V5;"
+                "EndpointSuffix=core.usgovcloudapi.net"
+            ),
             "https://acc1.blob.core.usgovcloudapi.net/media/a",
         ),
         (

@@ -147,9 +147,7 @@ class AsyncFailing(Failing):
 
 
 @pytest.mark.parametrize("kind", [Failing, AsyncFailing])
-async def test_a_credential_that_gives_no_token_says_so(
-    secure: Container, kind: type[Any]
-) -> None:
+async def test_a_credential_that_gives_no_token_says_so(secure: Container, kind: type[Any]) -> None:
     driver = secure.driver(credential=kind())
     with pytest.raises(PermissionDenied, match="gives no token") as caught:
         await driver.get(KEY)

@@ -1,5 +1,6 @@
 """The service refuses, hangs up, or does what it was told and never says so."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,7 +35,9 @@ FAILURES = {
     "hung up": AzureFault("close"),
 }
 SOME = [
-    pytest.param(name, marks=() if name in ("503 with Retry-After", "hung up") else pytest.mark.long)
+    pytest.param(
+        name, marks=() if name in ("503 with Retry-After", "hung up") else pytest.mark.long
+    )
     for name in FAILURES
 ]
 
@@ -102,7 +105,6 @@ async def test_a_request_that_always_fails_is_a_typed_error_and_changes_nothing(
             driver = mine.driver(retries=1, **SMALL_PARTS)
             error = await outcome(step.work(driver), within=8)
             assert isinstance(error, Unavailable), (step, error)
-            assert error.path == (None if step.name in ("list", "batch") else error.path)
 
         await each(STEPS, one, at_once=6)
     container.strict.reset()
@@ -149,7 +151,11 @@ async def test_a_lost_removal_does_not_say_that_nothing_was_there(container: Con
     container.put(OLD)
     container.put(OLD, "b")
     container.fail(AzureFault("lose", operation="batch"))
-    assert await container.driver().remove_many([KEY, "b", "c"]) == {KEY: None, "b": None, "c": None}
+    assert await container.driver().remove_many([KEY, "b", "c"]) == {
+        KEY: None,
+        "b": None,
+        "c": None,
+    }
 
 
 async def test_one_of_many_removals_that_fails_is_made_again_alone(container: Container) -> None:
@@ -166,16 +172,14 @@ async def test_one_of_many_removals_that_fails_is_made_again_alone(container: Co
     await container.driver().release_lease("b", lease)
 
 
-async def test_a_lost_reply_of_a_lease_takes_no_second_one(place: Container) -> None:
-    if not hasattr(place.server, "fail"):
-        pytest.skip("Azurite does not fail on demand")
-    place.put(OLD)
-    driver = place.driver()
-    place.fail(AzureFault("lose", operation="lease"))
+async def test_a_lost_reply_of_a_lease_takes_no_second_one(container: Container) -> None:
+    container.put(OLD)
+    driver = container.driver()
+    container.fail(AzureFault("lose", operation="lease"))
     lease = await driver.acquire_lease(KEY, timedelta(seconds=15))
-    place.fail(AzureFault("lose", operation="lease"))
+    container.fail(AzureFault("lose", operation="lease"))
     await driver.renew_lease(KEY, lease)
-    place.fail(AzureFault("lose", operation="lease"))
+    container.fail(AzureFault("lose", operation="lease"))
     await driver.release_lease(KEY, lease)
     await driver.put(KEY, NEW)
 
@@ -184,10 +188,8 @@ async def test_an_append_whose_reply_is_lost_is_made_once(container: Container) 
     driver = container.driver(**SMALL_PARTS)
     for operation in ("create append", "append"):
         container.fail(AzureFault("lose", operation=operation))
-        told = await outcome(driver.extend(f"log {operation}", Body(b"one")))
-        if isinstance(told, StorageError):
-            assert "outcome is unknown" in str(told)
-        assert container.get(f"log {operation}") in (b"one", b"" if operation[0] == "c" else b"one")
+        await driver.extend(f"log {operation}", Body(b"one"))
+        assert container.get(f"log {operation}") == b"one"
     for number in range(3):
         container.fail(AzureFault("lose", operation="append"))
         await driver.extend("log append", Body(b" %d" % number))
@@ -207,12 +209,9 @@ async def test_an_append_that_was_not_made_is_made_behind_what_came_between(
     await other.extend("log", Body(b"one,"))
     container.fail(AzureFault("close", operation="append"))
 
-    class Slow(Body):
-        pass
-
     driver = container.driver()
-    await driver.extend("log", Slow(b"two,"))
-    assert container.get("log") == b"one,two,"
+    await asyncio.gather(driver.extend("log", Body(b"two,")), other.extend("log", Body(b"three,")))
+    assert sorted((container.get("log") or b"").split(b",")) == [b"", b"one", b"three", b"two"]
 
 
 CONDITIONAL: dict[str, tuple[str, Callable[[AzureDriver, str], Awaitable[object]]]] = {

@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_blocks_grow_with_the_size_announced(tib: float) -> None:
 
 @pytest.mark.parametrize("size", [100, 2 * MIB])
 async def test_the_md5_of_all_is_kept(container: Container, size: int) -> None:
-    driver = container.driver(**SMALL_PARTS)
+    driver = container.driver(checksum="md5", **SMALL_PARTS)
     await driver.write(KEY, streamed(random_bytes(size)))
     with container.strict.watching() as wire:
         found = await driver.checksum(KEY, "md5")
@@ -143,6 +144,22 @@ async def test_the_md5_of_all_is_kept(container: Container, size: int) -> None:
         assert await source.read() == random_bytes(size)
     with pytest.raises(Unsupported):
         await driver.digest(KEY, "sha256")
+
+
+@pytest.mark.parametrize(
+    ("checksum", "summed"), [(None, {"put"}), ("md5", {"put", "block"}), ("none", set[str]())]
+)
+async def test_what_goes_at_once_has_an_md5_and_blocks_have_one_on_demand(
+    container: Container, checksum: Any, summed: set[str]
+) -> None:
+    driver = container.driver(checksum=checksum, **SMALL_PARTS)
+    with container.strict.watching() as wire:
+        await driver.write("small", Body(b"x"))
+        await driver.write("large", streamed(random_bytes(2 * MIB)))
+    had = {seen.operation for seen in wire.requests if "content-md5" in seen.headers}
+    assert had == summed
+    kept = {seen.operation for seen in wire.requests if "x-ms-blob-content-md5" in seen.headers}
+    assert kept == ({"commit"} if checksum == "md5" else set())
 
 
 async def test_memory_is_that_of_the_blocks_in_flight(container: Container) -> None:

@@ -279,7 +279,7 @@ def test_on_this_machine_a_token_may_go_in_the_clear(place: str) -> None:
         (None, "there is no credentials file"),
         ("not json: s3cr3t", "is no JSON"),
         ('{"type": "service_account", "client_email": "a@b"}', "without private_key"),
-        ('{"type": "service_account", "client_email": "a", "private_key": "s3cr3t"}', "no good"),
+        ('{"type": "service_account", "client_email": "a", "private_key": "s3cr3t"}', "no RSA key"),
     ],
     ids=["missing", "text", "half", "no key"],
 )

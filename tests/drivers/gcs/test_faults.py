@@ -49,6 +49,12 @@ class Step:
     usual: int = 1
 
 
+async def in_parts(driver: GCSDriver) -> None:
+    upload = await driver.start_parts(KEY)
+    part = await driver.write_part(KEY, upload, 1, Body(NEW))
+    await driver.complete_parts(KEY, upload, {1: part})
+
+
 STEPS = [
     Step("get", lambda driver: driver.stat(KEY)),
     Step("xml-get", read),
@@ -60,6 +66,8 @@ STEPS = [
     Step("batch", lambda driver: driver.remove_many([KEY]), None),
     Step("rewrite", lambda driver: driver.copy_within("source", KEY), NEW),
     Step("delete", lambda driver: driver.rename("source", KEY), NEW),
+    Step("rewrite", lambda driver: driver.change_tier(KEY, "NEARLINE")),
+    Step("compose", in_parts, NEW),
     Step("patch", lambda driver: driver.change_attributes(KEY, METADATA)),
 ]
 

@@ -97,21 +97,28 @@ class Appending:
             reply, size = await stored(self._service, path, body, said, _NEW, container.rules)
             return written(path, size, reply)
         if small and "x-ms-access-tier" not in said:
-            return await self._begun(path, small, said)
-        return written(path, len(small), await put(self._service, path, small, said, _NEW))
+            return await self._begun(path, small, said, how)
+        return written(path, len(small), await self._put(path, small, said, _NEW))
 
-    async def _begun(self, path: str, content: bytes, said: Mapping[str, str]) -> Stat:
+    async def _begun(
+        self, path: str, content: bytes, said: Mapping[str, str], how: WriteOptions
+    ) -> Stat:
         """Make an append blob, with its first bytes; a cancellation waits until it has them."""
-        making = asyncio.create_task(self._first(path, content, said))
+        making = asyncio.create_task(self._first(path, content, said, how))
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:
             await self._service.ended(making)
             raise
 
-    async def _first(self, path: str, content: bytes, said: Mapping[str, str]) -> Stat:
+    async def _first(
+        self, path: str, content: bytes, said: Mapping[str, str], how: WriteOptions
+    ) -> Stat:
         headers = {"x-ms-blob-type": "AppendBlob", **said, **_NEW}
-        reply, _ = await commit(self._service, Request("create append", "PUT", path, (), headers))
+        request = Request("create append", "PUT", path, (), headers)
+        # Where it may be there already it does not matter who made it.
+        made = self._service.commit(request) if how.overwrite else commit(self._service, request)
+        reply, _ = await made
         empty = written(path, 0, reply)
         try:
             return await self._grown(path, content, empty)
@@ -180,42 +187,63 @@ class Appending:
         stat: Stat,
         headers: Mapping[str, str],
     ) -> Stat:
-        """Add blocks to a block blob, in one step; one without blocks is made anew."""
+        """Add to a block blob in one step, under the etag that was seen."""
         said = await self._kept(path, stat, headers)
         pinned = {} if stat.etag is None else {"if-match": stat.etag}
         size = stat.size or 0
         if small is not None and size + len(small) <= _REWRITTEN:
             content = await self._old(path, stat) + small
-            return written(
-                path, len(content), await put(self._service, path, content, said, pinned)
-            )
+            reply = await self._put(path, content, said, pinned)
+            return written(path, len(content), reply)
+        added = body if small is None else Body(small)
         _, listed = await committed(self._service, path)
-        has_blocks = sum(length for _, length in listed) == size
-        ids = [name for name, _ in listed] if has_blocks else []
-        added = Body(small) if small is not None else body
-        whole = added if has_blocks else Body(lambda: self._joined(path, stat, added))
-        blocks = Blocks(self._service, path)
+        if sum(length for _, length in listed) != size:  # what came in one request has no blocks
+            added, listed, size = self._joined(path, stat, added), [], 0
+        ids = [name for name, _ in listed]
+        sent, reply = await self._added(path, ids, added, said, pinned)
+        return written(path, size + sent, reply)
+
+    async def _added(
+        self,
+        path: str,
+        ids: list[str],
+        added: Body,
+        said: Mapping[str, str],
+        pinned: Mapping[str, str],
+    ) -> tuple[int, Mapping[str, str]]:
+        """Put the blocks of a body behind those that are there: how many bytes it had."""
+        rules = self._container.rules
+        summed = rules.sums_blocks or (added.whole is not None and rules.checksum != "none")
+        blocks = Blocks(self._service, path, summed=summed)
         room = MOST_BLOCKS - len(ids)
         if room < 1:
             raise Unsupported("the file has as many blocks as it can have", path=path)
-        rules = self._container.rules
-        async with aclosing(parts_of(whole, rules.part_size)) as parts:
+        async with aclosing(added), aclosing(parts_of(added, rules.part_size)) as parts:
             sent = await send_all(parts, blocks.stage, concurrency=rules.concurrency, most=room)
-        reply = await blocks.commit([*ids, *blocks.ids], said, pinned)
-        return written(path, sent + (size if has_blocks else 0), reply)
+        return sent, await blocks.commit([*ids, *blocks.ids], said, pinned)
+
+    async def _put(
+        self, path: str, content: bytes, said: Mapping[str, str], conditions: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        rules = self._container.rules
+        return await put(self._service, path, content, said, conditions, rules)
 
     async def _old(self, path: str, stat: Stat) -> bytes:
         how = ReadOptions(if_match=stat.etag)
         async with await opened(self._container.reading, path, how) as source:
             return await source.read()
 
-    async def _joined(self, path: str, stat: Stat, added: Body) -> AsyncGenerator[bytes]:
+    def _joined(self, path: str, stat: Stat, added: Body) -> Body:
         how = ReadOptions(if_match=stat.etag)
-        async with await opened(self._container.reading, path, how) as source:
-            async for chunk in source:
+
+        async def chunks() -> AsyncGenerator[bytes]:
+            async with await opened(self._container.reading, path, how) as source:
+                async for chunk in source:
+                    yield chunk
+            async for chunk in added:
                 yield chunk
-        async for chunk in added:
-            yield chunk
+
+        return Body(chunks)
 
     async def _kept(self, path: str, stat: Stat, headers: Mapping[str, str]) -> dict[str, str]:
         """What a list of blocks replaces, and is to stay: headers, metadata, tags, tier."""

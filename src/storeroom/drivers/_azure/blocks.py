@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/storageservices/put-block
 
 import asyncio
 import secrets
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import md5
 from typing import TYPE_CHECKING, Final
@@ -39,11 +39,15 @@ class Overtaken(Refused):
 
 
 class Blocks:
-    """The blocks of one upload; no other upload to the same path has blocks of these names."""
+    """The blocks of one upload; no other upload to the same path has blocks of these names.
 
-    def __init__(self, service: AzureService, path: str) -> None:
+    With `summed` each block goes with its MD5, which the service checks.
+    """
+
+    def __init__(self, service: AzureService, path: str, *, summed: bool) -> None:
         self._service = service
         self._path = path
+        self._summed = summed
         self._length = _LENGTH
         self._token = secrets.token_hex(32)
         self._count = 0
@@ -55,20 +59,21 @@ class Blocks:
         return [self._id(number) for number in range(1, self._count + 1)]
 
     async def stage(self, number: int, content: Content, /) -> None:
-        """Send the block of this number, from 1; the service checks its MD5."""
+        """Send the block of this number, from 1."""
         self._count = max(self._count, number)
-        digest, length = await md5_header(content), self._length
+        headers = {"content-md5": await md5_header(content)} if self._summed else {}
+        length = self._length
         try:
-            await self._staged(number, content, digest)
+            await self._staged(number, content, headers)
         except Refused as refused:
             if refused.code != "InvalidBlobOrBlock" or not await self._renamed(length):
                 raise
-            await self._staged(number, content, digest)
+            await self._staged(number, content, headers)
 
-    async def _staged(self, number: int, content: Content, digest: str) -> None:
+    async def _staged(self, number: int, content: Content, headers: Mapping[str, str]) -> None:
         query = (("comp", "block"), ("blockid", self._id(number)))
-        headers = {"content-md5": digest}
-        await self._service.ask(Request("block", "PUT", self._path, query, headers, content))
+        request = Request("block", "PUT", self._path, query, dict(headers), content)
+        await self._service.ask(request)
 
     def _id(self, number: int) -> str:
         digits = f"{number:05}"
@@ -80,7 +85,7 @@ class Blocks:
             if self._length == length:
                 query = (("comp", "blocklist"), ("blocklisttype", "all"))
                 body = await self._service.ask(Request("get blocks", "GET", self._path, query))
-                lengths = {len(b64decode(name)) for name in read_names(body)}
+                lengths = {len(name) // 4 * 3 - name.count("=") for name in read_names(body)}
                 self._length = lengths.pop() if len(lengths) == 1 else length
             return self._length != length and self._length >= _SHORTEST
 

@@ -91,11 +91,15 @@ _CODES: Final[Mapping[str, Known]] = {
     "DirectoryIsNotEmpty": (Obstructed, "a folder is there, and it is not empty"),
     "InvalidResourceName": (InvalidPath, "the service takes no such name"),
     "InvalidUri": (InvalidPath, "the service takes no such name"),
-    "OutOfRangeInput": (InvalidPath, "the name is longer than the service takes; shorten it"),
+    "OutOfRangeInput": (InvalidArgument, "something is longer than the service takes; shorten it"),
     "MetadataTooLarge": (InvalidArgument, "the metadata is larger than the 8 KB the service takes"),
     "InvalidMetadata": (InvalidArgument, "the service takes no such metadata"),
     "InvalidTag": (InvalidArgument, "the service refuses a tag; it takes 10, short and plain ones"),
     "RequestBodyTooLarge": (InvalidArgument, "it is larger than the service takes at once"),
+    "InvalidBlockList": (
+        Unavailable,
+        "the blocks of the upload are gone, for something else was stored there; store it again",
+    ),
     "BlockCountExceedsLimit": (InvalidArgument, "there are more blocks than the service takes"),
     "BlockListTooLong": (InvalidArgument, "there are more blocks than the service takes"),
     "InvalidBlobOrBlock": (

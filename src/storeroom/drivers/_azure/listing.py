@@ -12,7 +12,7 @@ from storeroom.drivers._azure.xml import Listed, read_listing
 from storeroom.drivers._http.listing import Listing, Scan, Strangers
 from storeroom.drivers._http.wire import Request
 
-__all__ = ["Pages", "page_of", "scanned"]
+__all__ = ["Pages", "is_anything_under", "page_of", "scanned"]
 
 _PAGE: Final = "5000"
 _ON_THE_LOOP: Final = 64 << 10
@@ -41,6 +41,15 @@ async def page_of(
     if len(body) <= _ON_THE_LOOP:
         return read_listing(body)
     return await threads.run(read_listing, body)
+
+
+async def is_anything_under(service: AzureService, folder: str, /) -> bool:
+    """Whether there is a blob under a folder; a page may be empty, though it is not the last."""
+    token: str | None = None
+    while True:
+        blobs, _, token = await page_of(service, f"{folder}/", token=token, most="1")
+        if blobs or token is None:
+            return bool(blobs)
 
 
 class Pages:

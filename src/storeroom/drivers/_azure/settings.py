@@ -8,7 +8,7 @@ from storeroom.drivers._azure.access import Access
 from storeroom.drivers._azure.signature import Signer
 from storeroom.drivers._azure.target import Account, account_in
 from storeroom.drivers._azure.tokens import Given, Standard, Tokens, Waiting, is_awaited
-from storeroom.drivers._azure.uploading import Rules
+from storeroom.drivers._azure.uploading import Checksum, Rules
 
 __all__ = ["access_of", "account_and_access", "rules_of", "traits_of"]
 
@@ -90,16 +90,23 @@ def access_of(
 
 
 def rules_of(
-    *, part_size: int, multipart_threshold: int, concurrency: int, download_concurrency: int
+    *,
+    part_size: int,
+    multipart_threshold: int,
+    concurrency: int,
+    download_concurrency: int,
+    checksum: Checksum,
 ) -> Rules:
     """How bodies go up."""
+    if checksum not in (None, "md5", "none"):
+        raise ConfigError(f"checksum is 'md5', 'none' or left out, not {checksum!r}")
     if not _LEAST <= part_size <= _MOST:
         raise ConfigError(f"part_size is 64 KiB to 4,000 MiB, in bytes, not {part_size:,}")
     if not 0 <= multipart_threshold <= _MOST or concurrency < 1:
         raise ConfigError("multipart_threshold is 0 to 4,000 MiB in bytes, concurrency at least 1")
     if download_concurrency < 1:
         raise ConfigError("download_concurrency is at least 1, a single stream")
-    return Rules(part_size, multipart_threshold, concurrency)
+    return Rules(part_size, multipart_threshold, concurrency, checksum)
 
 
 def traits_of(paths: Literal["strict", "service"]) -> Traits:

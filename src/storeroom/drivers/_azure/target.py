@@ -115,4 +115,4 @@ def _named(host: str, base: str) -> str | None:
     if _is_shared(host):
         return base.strip("/").partition("/")[0] or None
     name, _, domain = host.partition(".")
-    return name if domain.startswith("blob.") else None
+    return name.removesuffix("-secondary") if "blob." in domain else None

@@ -51,7 +51,7 @@ class Standard:
     def fetch(self) -> Token:
         """A token of this moment; `PermissionDenied` where no credential is found."""
         if self._made is None:
-            with extra("azure", "azure-identity"):
+            with extra("azure-identity", "azure-identity"):
                 from azure.identity import DefaultAzureCredential
             self._made = DefaultAzureCredential()
         with _telling():

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import md5
-from typing import Final
+from typing import Final, Literal
 
 from storeroom.contracts import threads
 from storeroom.contracts.body import Body
@@ -16,18 +16,26 @@ from storeroom.drivers._azure.settling import commit
 from storeroom.drivers._http.parts import parts_of, rejoined, send_all
 from storeroom.drivers._http.wire import Content, Refused, Request, size_of
 
-__all__ = ["Rules", "put", "stored"]
+__all__ = ["Checksum", "Rules", "put", "stored"]
+
+Checksum = Literal["md5", "none"] | None
 
 _MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one driver uploads."""
+    """How one driver uploads; MD5 guards what goes at once, or blocks and the whole too, or nothing."""
 
     part_size: int
     threshold: int
     concurrency: int
+    checksum: Checksum = None
+
+    @property
+    def sums_blocks(self) -> bool:
+        """Whether what goes up in blocks has MD5s."""
+        return self.checksum == "md5"
 
     def size_of_parts(self, size: int | None, /) -> int:
         """Uniform parts, so large that those of a known size are not too many."""
@@ -47,7 +55,7 @@ async def stored(
     """Store the body: the headers of the reply, and how many bytes there were."""
     if body.size is not None and body.size <= rules.threshold:
         content = await body.content()
-        return await put(service, path, content, headers, conditions), len(content)
+        return await put(service, path, content, headers, conditions, rules), len(content)
     attempt = 0
     while True:
         attempt += 1
@@ -60,7 +68,7 @@ async def stored(
         except Refused as refused:
             if refused.code != "InvalidBlobType" or body.whole is None:
                 raise
-            return await put(service, path, body.whole, headers, conditions), len(body.whole)
+            return await put(service, path, body.whole, headers, conditions, rules), len(body.whole)
 
 
 async def put(
@@ -69,15 +77,13 @@ async def put(
     content: Content,
     headers: Mapping[str, str],
     conditions: Mapping[str, str],
+    rules: Rules,
     /,
 ) -> Mapping[str, str]:
     """Store it in one request; the service checks the MD5, and keeps it."""
-    said = {
-        "x-ms-blob-type": "BlockBlob",
-        "content-md5": await md5_header(content),
-        **headers,
-        **conditions,
-    }
+    said = {"x-ms-blob-type": "BlockBlob", **headers, **conditions}
+    if rules.checksum != "none":
+        said["content-md5"] = await md5_header(content)
     return (await commit(service, Request("put", "PUT", path, (), said, content)))[0]
 
 
@@ -95,7 +101,7 @@ async def _stored(
         first = await anext(parts, b"")
         second = await anext(parts, None) if size_of(first) == size else None
         if second is None:
-            return await put(service, path, first, headers, conditions), size_of(first)
+            return await put(service, path, first, headers, conditions, rules), size_of(first)
         held = [second, first]
         del first, second  # or they would stay in memory until the end
         return await _in_blocks(service, path, rejoined(held, parts), headers, conditions, rules)
@@ -109,20 +115,22 @@ async def _in_blocks(
     conditions: Mapping[str, str],
     rules: Rules,
 ) -> tuple[Mapping[str, str], int]:
-    blocks, whole = Blocks(service, path), md5(usedforsecurity=False)
+    summed = rules.sums_blocks
+    blocks, whole = Blocks(service, path, summed=summed), md5(usedforsecurity=False)
 
     async def hashed() -> AsyncGenerator[Content]:
         async for part in parts:
-            await threads.run(fed, whole, part)
+            if summed:
+                await threads.run(fed, whole, part)
             yield part
 
     async with aclosing(hashed()) as checked:
         size = await send_all(
             checked, blocks.stage, concurrency=rules.concurrency, most=MOST_BLOCKS
         )
-    # The service keeps it for readers, and does not compare it: each block has its own.
-    summed = {**headers, "x-ms-blob-content-md5": b64encode(whole.digest()).decode()}
-    return await blocks.commit(blocks.ids, summed, conditions), size
+    if summed:  # the service keeps it for readers, and does not compare it: each block has its own
+        headers = {**headers, "x-ms-blob-content-md5": b64encode(whole.digest()).decode()}
+    return await blocks.commit(blocks.ids, headers, conditions), size
 
 
 def _overtaken(path: str) -> Unavailable:

@@ -46,6 +46,11 @@ class Bucket:
             await self.check_there(refused)
             raise
 
+    async def whole(self, path: str, query: Query = (), /) -> Resource:
+        """The same with the access list, where the bucket has such."""
+        lists = "visibility" in self.traits.keeps
+        return await self.resource(path, (*query, ("projection", "full")) if lists else query)
+
     async def stat(self, path: str, query: Query = (), /) -> Stat:
         """The facts of a file."""
         return stat_of(path, await self.resource(path, query))

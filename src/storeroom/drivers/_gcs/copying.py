@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from storeroom.contracts.errors import Unavailable
 from storeroom.contracts.values import WriteOptions
-from storeroom.drivers._gcs.bucket import Bucket
-from storeroom.drivers._gcs.conditions import Query
+from storeroom.drivers._gcs.bucket import PREDEFINED, Bucket
+from storeroom.drivers._gcs.conditions import Query, writing
 from storeroom.drivers._gcs.facts import KEPT, described
 from storeroom.drivers._gcs.replies import Resource, resource_in
 from storeroom.drivers._gcs.routes import Directed, object_path
 from storeroom.drivers._http.failures import check_settled
 from storeroom.drivers._http.wire import Refused
 
-__all__ = ["copied", "copied_with", "moved", "retiered", "rewritten"]
+__all__ = ["copied", "moved", "own_of", "retiered", "rewritten"]
 
 _CARRIED: Final = (*(field for field, _ in KEPT), "metadata", "customTime")
 
@@ -30,7 +30,7 @@ async def copied(
     query = target.writing(how, acl="destinationPredefinedAcl")
     changes = described(replace(target.kept(how), tier=how.tier or target.tier))
     if changes:
-        return (await copied_with(source, path, target, to, query, changes))[1]
+        return (await _copied_with(source, path, target, to, query, changes))[1]
     try:
         return await _rewritten(source, path, target, to, query, {})
     except Refused as refused:
@@ -39,18 +39,21 @@ async def copied(
 
 
 async def moved(bucket: Bucket, path: str, to: str, how: WriteOptions, /) -> tuple[str, Resource]:
-    """Copy with its tier too: the generation that was copied, and the new resource."""
-    query = bucket.writing(how, acl="destinationPredefinedAcl")
-    changes = described(bucket.kept(how))
-    before, told = await copied_with(bucket, path, bucket, to, query, changes, tiered=True)
+    """Copy with its tier and access list too: the generation that was copied, and the new resource."""
+    how = bucket.kept(how)
+    query = writing(how)
+    if how.visibility is not None:
+        query = (*query, ("destinationPredefinedAcl", PREDEFINED[how.visibility]))
+    before, told = await _copied_with(bucket, path, bucket, to, query, described(how), whole=True)
     return str(before["generation"]), told
 
 
 async def retiered(bucket: Bucket, path: str, tier: str, /) -> Resource:
     """Copy onto itself in another tier."""
     changes = described(WriteOptions(tier=tier))
+    options = {"whole": True, "onto_itself": True}
     try:
-        return (await copied_with(bucket, path, bucket, path, (), changes, onto_itself=True))[1]
+        return (await _copied_with(bucket, path, bucket, path, (), changes, **options))[1]
     except Unavailable:  # a reply was lost; whose copy it is does not matter
         now = await bucket.resource(path)
         if now.get("storageClass") != tier:
@@ -58,7 +61,7 @@ async def retiered(bucket: Bucket, path: str, tier: str, /) -> Resource:
         return now
 
 
-async def copied_with(
+async def _copied_with(
     source: Bucket,
     path: str,
     target: Bucket,
@@ -67,15 +70,18 @@ async def copied_with(
     changes: Mapping[str, Any],
     /,
     *,
-    tiered: bool = False,
+    whole: bool = False,
     onto_itself: bool = False,
 ) -> tuple[Resource, Resource]:
-    """Copy with changes: what was copied, and what became of it. Where that is overwritten, begin anew."""
+    """Copy with changes: what was copied, and what became of it. Where that is overwritten, begin anew.
+
+    `whole` takes along what the service leaves to the new file's bucket, unless it is changed.
+    """
     attempt = 0
     while True:
         attempt += 1
-        before = await source.resource(path)
-        kept = {"storageClass": before.get("storageClass")} if tiered else {}
+        before = await (source.whole(path) if whole else source.resource(path))
+        kept = own_of(before, query) if whole else {}
         pinned = (("ifGenerationMatch", str(before["generation"])),) if onto_itself else ()
         try:
             return before, await rewritten(
@@ -88,6 +94,16 @@ async def copied_with(
             if now["generation"] == before["generation"]:
                 raise
             await source.service.anew(refused, attempt)
+
+
+def own_of(resource: Resource, query: Query = (), /) -> dict[str, Any]:
+    """The tier and the access list of a file, unless the query sets another."""
+    own: dict[str, Any] = {}
+    if resource.get("storageClass"):
+        own["storageClass"] = resource["storageClass"]
+    if resource.get("acl") and "destinationPredefinedAcl" not in dict(query):
+        own["acl"] = [{name: one[name] for name in ("entity", "role")} for one in resource["acl"]]
+    return own
 
 
 async def rewritten(

@@ -19,6 +19,7 @@ from storeroom.drivers._gcs.identity import (
     metadata_address,
     read_file,
 )
+from storeroom.drivers._gcs.rsa import private_key
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.tls import wider_context
 
@@ -153,6 +154,8 @@ def _token(given: Given, session: Any) -> "Token":  # the SDK mistypes it
     if impersonates:
         source = given["source_credentials"]
     token = Token(io.StringIO(json.dumps(dict(source))), session=session, scopes=list(_SCOPES))
+    if "private_key" in token.service_data:
+        token.service_data["private_key"] = private_key(str(token.service_data["private_key"]))
     if impersonates:
         token.impersonation_uri = str(given["service_account_impersonation_url"])
         token.delegates = given.get("delegates")

@@ -5,7 +5,7 @@ from typing import Final
 
 from storeroom.contracts.extras import extra
 from storeroom.drivers._gcs.credentials import Bearer
-from storeroom.drivers._gcs.routes import SESSION, address_of
+from storeroom.drivers._gcs.routes import SESSION, SIGN, address_of
 from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.exchange import HttpReply
 from storeroom.drivers._http.renewal import Keys
@@ -69,6 +69,6 @@ async def headers_of(target: Target, keys: Keys[Bearer], request: Request, /) ->
     bearer = keys.ready() or await keys.get()
     if bearer is not None:
         headers["authorization"] = f"Bearer {bearer.token}"
-    if target.user_project is not None:
+    if target.user_project is not None and request.operation != SIGN:
         headers["x-goog-user-project"] = target.user_project
     return headers

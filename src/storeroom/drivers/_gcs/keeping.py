@@ -6,7 +6,7 @@ from typing import Any, Final
 from storeroom.contracts.values import Version, Visible, WriteOptions
 from storeroom.drivers._gcs.bucket import PREDEFINED, Bucket
 from storeroom.drivers._gcs.conditions import Query, generation_of
-from storeroom.drivers._gcs.copying import retiered, rewritten
+from storeroom.drivers._gcs.copying import own_of, retiered, rewritten
 from storeroom.drivers._gcs.facts import described
 from storeroom.drivers._gcs.listing import resources
 from storeroom.drivers._gcs.replies import Resource, resource_in
@@ -48,10 +48,9 @@ async def change_attributes(bucket: Bucket, path: str, how: WriteOptions, /) -> 
 
 
 async def restore_version(bucket: Bucket, path: str, version: str, /) -> Resource:
-    """Write a generation once more, as the live one, in the tier it was in."""
-    before = await bucket.resource(path, (("generation", version),))
-    changes = {"storageClass": before["storageClass"]} if before.get("storageClass") else {}
-    return await rewritten(bucket, path, bucket, path, (), before, changes)
+    """Write a generation once more, as the live one, in its tier and with its access list."""
+    before = await bucket.whole(path, (("generation", version),))
+    return await rewritten(bucket, path, bucket, path, (), before, own_of(before))
 
 
 async def versions(bucket: Bucket, path: str, /) -> list[Version]:

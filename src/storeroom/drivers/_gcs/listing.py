@@ -4,8 +4,9 @@ from typing import Any, Final, NamedTuple
 
 from storeroom.contracts.paths import RESERVED
 from storeroom.contracts.values import Stat
-from storeroom.drivers._gcs.facts import stat_of
 from storeroom.drivers._gcs.replies import Resource, resource_in
+from storeroom.drivers._http.chunks import number
+from storeroom.drivers._http.dates import iso_moment
 from storeroom.drivers._http.listing import Listing
 from storeroom.drivers._http.service import HttpService
 from storeroom.drivers._http.wire import Request
@@ -27,8 +28,14 @@ class Listed(NamedTuple):
 
     def stat(self) -> Stat:
         """Its facts."""
-        told = stat_of(self.key, self.resource)
-        return Stat(self.key, told.size, told.modified, told.etag, tier=told.tier)
+        get = self.resource.get
+        return Stat(
+            self.key,
+            number(get("size")),
+            iso_moment(get("updated")),
+            get("generation"),
+            tier=get("storageClass"),
+        )
 
 
 async def page_of(

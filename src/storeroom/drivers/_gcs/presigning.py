@@ -12,12 +12,12 @@ from storeroom.contracts import threads
 from storeroom.contracts.errors import InvalidArgument, PermissionDenied
 from storeroom.contracts.paths import quoted
 from storeroom.contracts.values import Grant, Upload
-from storeroom.drivers._gcs import routes
+from storeroom.drivers._gcs import routes, rsa
 from storeroom.drivers._gcs.credentials import Identity
 from storeroom.drivers._gcs.identity import Account
 from storeroom.drivers._gcs.replies import resource_in
 from storeroom.drivers._gcs.service import Service
-from storeroom.drivers._gcs.signature import Sign, form_fields, rsa_signed, signed_url
+from storeroom.drivers._gcs.signature import Sign, form_fields, signed_url
 from storeroom.drivers._http.place import Place, attachment
 from storeroom.drivers._http.wire import Refused
 
@@ -127,7 +127,7 @@ class Presigning:
         if account.key is None:
             return partial(self._signed_afar, account.email)
         pem = account.key
-        return lambda text: threads.run(rsa_signed, pem, text)
+        return lambda text: threads.run(rsa.signed, pem, text)
 
     async def _signed_afar(self, email: str, text: bytes) -> bytes:
         """By a key that only Google has.
@@ -135,7 +135,7 @@ class Presigning:
         https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
         """
         request = routes.Directed(
-            "sign",
+            routes.SIGN,
             "POST",
             None,
             (),

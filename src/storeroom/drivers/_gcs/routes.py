@@ -8,13 +8,16 @@ from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.canonical import encoded, encoded_path
 from storeroom.drivers._http.wire import Request
 
-__all__ = ["IAM", "SESSION", "Directed", "address_of", "object_path"]
+__all__ = ["IAM", "SESSION", "SIGN", "Directed", "address_of", "object_path"]
 
 IAM = "https://iamcredentials.googleapis.com"
 """Who signs for accounts whose key only Google has."""
 
 SESSION: Final = "session"
 """The operation of an upload under way: its address alone lets in."""
+
+SIGN: Final = "sign"
+"""The operation of another service: that of accounts."""
 
 _XML: Final = "/{bucket}/{path}"
 _OBJECT: Final = "/storage/v1/b/{bucket}/o/{name}"

@@ -7,14 +7,12 @@ import json
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from storeroom.contracts.errors import ConfigError
 from storeroom.drivers._http.canonical import encoded_path, encoded_query, host_of, layout, trimmed
 
-__all__ = ["Sign", "form_fields", "rsa_signed", "signed_url"]
+__all__ = ["Sign", "form_fields", "signed_url"]
 
 Sign = Callable[[bytes], Awaitable[bytes]]
 """Signs by RSA with SHA-256."""
@@ -86,29 +84,6 @@ async def form_fields(
     }
     signature = await sign(encoded)
     return {**fixed, **own, "policy": encoded.decode(), "x-goog-signature": signature.hex()}
-
-
-def rsa_signed(pem: str, text: bytes, /) -> bytes:
-    """The signature of a text by a private key; takes some of a millisecond."""
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    key = _key(pem)
-    if not isinstance(key, RSAPrivateKey):
-        raise ConfigError("the credentials' private_key is no RSA key; fetch the file again")
-    return key.sign(text, PKCS1v15(), SHA256())
-
-
-@lru_cache(maxsize=16)
-def _key(pem: str) -> object:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        return load_pem_private_key(pem.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
 
 
 def _scope(now: datetime) -> str:

@@ -5,10 +5,11 @@ on are its parts. https://cloud.google.com/storage/docs/composite-objects
 """
 
 import json
+import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from storeroom.contracts.body import Body
@@ -17,6 +18,7 @@ from storeroom.contracts.values import WHOLE, WriteOptions
 from storeroom.drivers._gcs.bucket import Bucket
 from storeroom.drivers._gcs.checksums import digest_of
 from storeroom.drivers._gcs.conditions import Query, is_generation
+from storeroom.drivers._gcs.facts import NO_TYPE
 from storeroom.drivers._gcs.listing import PARTS, resources
 from storeroom.drivers._gcs.removing import remove
 from storeroom.drivers._gcs.replies import Resource, resource_in
@@ -24,7 +26,7 @@ from storeroom.drivers._gcs.uploading import stored
 from storeroom.drivers._http.dates import iso_moment
 from storeroom.drivers._http.many import each_alone
 from storeroom.drivers._http.reading import opened
-from storeroom.drivers._http.wire import Refused, Request
+from storeroom.drivers._http.wire import Lost, Refused, Request
 
 __all__ = ["MOST_PARTS", "abort", "complete", "list_parts", "signable", "start", "sweep", "write"]
 
@@ -32,12 +34,14 @@ MOST_PARTS: Final = 10_000
 """How many parts an upload takes."""
 
 _TOGETHER: Final = 32
+_log = logging.getLogger("storeroom")
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 
 
 async def start(bucket: Bucket, path: str, how: WriteOptions, /) -> str:
     """Begin: the upload's id."""
-    resource, query = bucket.described(how), bucket.writing(how)
+    resource = {"contentType": NO_TYPE, **bucket.described(how)}
+    query = bucket.writing(how)
     upload = secrets.token_hex(16)
     kept = {"path": path, "resource": resource, "query": query}
     body = Body(json.dumps(kept).encode())
@@ -83,7 +87,10 @@ async def complete(bucket: Bucket, path: str, upload: str, parts: Mapping[int, s
         sources = await _joined(bucket, f"{PARTS}{upload}/joined-{level}", sources, kept)
     query = tuple((_destined(name), value) for name, value in kept["query"])
     told = await _composed(bucket, path, sources, kept["resource"], query)
-    await abort(bucket, path, upload)
+    try:
+        await abort(bucket, path, upload)
+    except (Lost, Refused, StorageError):  # the file is there all the same
+        _log.warning("parts of an upload of %r are left behind; sweep clears them", path)
     return told
 
 
@@ -237,7 +244,7 @@ def _plain(item: Resource) -> str:
 def _begun(items: Sequence[Any]) -> datetime:
     """When the upload was begun: its oldest object is from then."""
     moments = [found for item in items if (found := iso_moment(item.get("timeCreated")))]
-    return min(moments)
+    return min(moments, default=datetime.max.replace(tzinfo=UTC))
 
 
 def _tier_of(resource: Mapping[str, Any]) -> dict[str, Any]:
