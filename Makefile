@@ -16,7 +16,7 @@ FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3 
 
 # $(call need,program,Debian package): through apt when we are root, else say what to install.
 define need
-	@command -v $(1) >/dev/null || $(call install,$(2))
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $(1) >/dev/null || $(call install,$(2))
 endef
 define install
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -37,6 +37,7 @@ demo: $(VENV)/.demo ## store a real folder and read it back: make demo DIR=some/
 
 .PHONY: test
 test: $(VENV)/.dev $(SERVERS) ## every test, the README, the docs and the examples
+	$(call need,sshd,openssh-server)
 	$(PY) -m pytest -n auto --maxprocesses 8 --dist loadscope $(ARGS)
 
 .PHONY: lint

@@ -1,0 +1,150 @@
+"""Who comes in: user, password, key, agent; and the way a connection is opened."""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncssh
+
+from storeroom.contracts import threads
+from storeroom.contracts.errors import ConfigError, MissingPackage, PermissionDenied, StorageError
+from storeroom.drivers._sftp.channel import Channel
+from storeroom.drivers._sftp.failures import Lost
+from storeroom.drivers._sftp.hosts import Guest, HostRule
+from storeroom.drivers._sftp.session import Session
+from storeroom.drivers._sftp.together import Together
+
+__all__ = ["CIPHERS", "Login"]
+
+CIPHERS: Final = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
+"""The fastest first, where processors have instructions for AES."""
+
+_ALIVE: Final = 30
+_WINDOW: Final = 4 << 20
+_PACKET: Final = 32 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What is needed for a connection; no secret shows in its repr."""
+
+    rule: HostRule
+    timeout: float
+    ciphers: tuple[str, ...]
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    agent: bool | str = False
+
+    async def open(self) -> Session:
+        """A session on the running loop."""
+        guest, options = await threads.run(self._prepared)
+        try:
+            return await self._opened(guest, options)
+        except StorageError:
+            raise
+        except (asyncssh.Error, OSError, ValueError) as error:
+            raise self._failure(guest, error) from error
+
+    async def _opened(self, guest: Guest, options: asyncssh.SSHClientConnectionOptions) -> Session:
+        connection = await asyncssh.connect(
+            self.rule.host, self.rule.port, options=options, config=None, tunnel=Together()
+        )
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await self._begun(connection)
+        except BaseException:
+            connection.abort()
+            raise
+
+    async def _begun(self, connection: asyncssh.SSHClientConnection) -> Session:
+        channel = Channel(asyncio.get_running_loop(), self.timeout)
+        await connection.create_session(  # pyright: ignore[reportUnknownMemberType]
+            lambda: channel,
+            subsystem="sftp",
+            encoding=None,
+            window=_WINDOW,
+            max_pktsize=_PACKET,
+        )
+        session = Session(connection, channel)
+        await session.begin()
+        return session
+
+    def _prepared(self) -> tuple[Guest, asyncssh.SSHClientConnectionOptions]:
+        """All that reads files, in a worker thread."""
+        guest = self.rule.guest()
+        key = None if self.private_key is None else self._key(self.private_key)
+        agent: Any = None if not self.agent else () if self.agent is True else self.agent
+        try:
+            options = asyncssh.SSHClientConnectionOptions(
+                config=None,
+                client_factory=lambda: guest,
+                known_hosts=guest.known,
+                server_host_key_algs=guest.algorithms,
+                username=() if self.username is None else self.username,
+                password=self.password,
+                client_keys=[key] if key is not None else None if not self.agent else (),
+                agent_path=agent,
+                encryption_algs=list(self.ciphers),
+                compression_algs=None,
+                gss_kex=False,
+                gss_auth=False,
+                host_based_auth=False,
+                connect_timeout=self.timeout,
+                login_timeout=self.timeout,
+                keepalive_interval=_ALIVE,
+            )
+        except ValueError as error:
+            raise ConfigError(f"ciphers: {error}") from error
+        return guest, options
+
+    def _key(self, given: str) -> asyncssh.SSHKey:
+        try:
+            if "PRIVATE KEY" in given:
+                return asyncssh.import_private_key(given, self.passphrase)
+            return asyncssh.read_private_key(os.path.expanduser(given), self.passphrase)
+        except OSError as error:
+            raise ConfigError(
+                "private_key names no file that can be read; give a path, or the key itself (PEM)"
+            ) from error
+        except asyncssh.KeyEncryptionError as error:
+            if "bcrypt" in str(error):
+                raise MissingPackage(
+                    "bcrypt is not installed, and opens this private_key; run: pip install bcrypt"
+                ) from error
+            raise ConfigError("passphrase does not open private_key") from error
+        except asyncssh.KeyImportError as error:
+            raise ConfigError(
+                "private_key is no private key that can be read; an encrypted one needs passphrase"
+            ) from error
+
+    def _failure(self, guest: Guest, error: Exception) -> Exception:
+        """What kept the connection from being opened; nothing of a login is told."""
+        if isinstance(error, asyncssh.HostKeyNotVerifiable):
+            return guest.refusal(error)
+        if isinstance(error, asyncssh.PermissionDenied):
+            return PermissionDenied(
+                "the server does not let this user in; check username, and password, private_key "
+                "or agent"
+            )
+        if isinstance(error, asyncssh.KeyExchangeFailed):
+            return ConfigError(
+                f"{self.rule.host} and this side share no way to encrypt: {error.reason}; it may "
+                "want another one in ciphers"
+            )
+        if isinstance(error, asyncssh.ChannelOpenError):
+            return Lost("unreachable", "it opens no SFTP session")
+        if isinstance(error, asyncssh.DisconnectError):
+            return Lost("dropped", error.reason)
+        if isinstance(error, TimeoutError):
+            return Lost("idle", "the connection took longer than the time-out")
+        return Lost("unreachable", str(error))

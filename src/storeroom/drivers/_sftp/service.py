@@ -1,0 +1,176 @@
+"""The server as the verbs see it: sessions kept for every loop, and work begun anew after a loss."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from storeroom.contracts.errors import Closed
+from storeroom.drivers._http.loops import PerLoop
+from storeroom.drivers._http.pace import pause
+from storeroom.drivers._sftp.failures import Lost, Refused
+from storeroom.drivers._sftp.session import Session
+
+__all__ = ["Service", "Tries"]
+
+T = TypeVar("T")
+
+_IDLE: Final = 15.0
+_PATIENCE: Final = 5.0
+_BUSY: Final = 4
+
+
+class Tries:
+    """How often one piece of work was tried."""
+
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+        self._made = 0
+
+    async def again(self, lost: Lost) -> None:
+        """Wait before the next try, or raise where there were enough."""
+        if self._made >= self._retries:
+            raise lost
+        self._made += 1
+        # What was lost may have been gone for long: the first try anew needs no pause.
+        if self._made > 1 or lost.why == "unreachable":
+            await asyncio.sleep(pause(self._made, {}))
+
+    def afresh(self) -> None:
+        """There was progress."""
+        self._made = 0
+
+
+class Service:
+    """One server; `connect` opens a session, of which each loop has up to `connections`."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Session]],
+        /,
+        *,
+        connections: int,
+        retries: int,
+        timeout: float,
+    ) -> None:
+        self.timeout = timeout
+        self.retries = retries
+        self._loops: PerLoop[_Pool] = PerLoop(self._pool)
+        self._connect = connect
+        self._connections = connections
+
+    def tries(self) -> Tries:
+        return Tries(self.retries)
+
+    async def session(self) -> Session:
+        """The one with the least to do, opened or checked if need be."""
+        pool = self._loops.here() or await self._loops.open()
+        return pool.ready() or await pool.session()
+
+    async def call(self, work: Callable[[Session], Awaitable[T]], /) -> T:
+        """What the work returns; done again, from its beginning, where the session is lost."""
+        tries = self.tries()
+        while True:
+            try:
+                return await work(await self.session())
+            except Lost as lost:
+                await tries.again(lost)
+
+    async def settled(self, work: Coroutine[Any, Any, T], /) -> T:
+        """What the work returns; a cancellation waits for it first, as long as the time-out."""
+        task = asyncio.create_task(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await ended(task, self.timeout)
+            raise
+
+    async def aclose(self) -> None:
+        """Close all connections; final."""
+        await self._loops.aclose()
+
+    async def _pool(self) -> "_Pool":
+        return _Pool(self._connect, self._connections, min(_PATIENCE, self.timeout))
+
+
+class _Pool:
+    """The sessions of one loop."""
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[Session]], most: int, patience: float
+    ) -> None:
+        self._connect = connect
+        self._most = most
+        self._patience = patience
+        self._sessions: list[Session] = []
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    def ready(self) -> Session | None:
+        """A session that needs neither opening nor checking."""
+        best = self._best()
+        return None if best is None or self._is_busy(best) or _is_stale(best) else best
+
+    async def session(self) -> Session:
+        async with self._opening:
+            best = self._best()
+            if best is not None and _is_stale(best):
+                await self._check(best)
+                best = self._best()
+            if best is None or self._is_busy(best):
+                best = await self._connect()
+                if self._closed:
+                    best.abort()
+                    raise Closed("this driver was closed; build a new one")
+                self._sessions.append(best)
+            return best
+
+    async def aclose(self) -> None:
+        self._closed = True
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            await session.aclose()
+
+    def _best(self) -> Session | None:
+        for session in [session for session in self._sessions if session.lost is not None]:
+            self._sessions.remove(session)
+            session.abort()
+        return min(self._sessions, key=_load, default=None)
+
+    def _is_busy(self, session: Session) -> bool:
+        """Whether another one is to be opened beside it."""
+        return session.load >= _BUSY and len(self._sessions) < self._most
+
+    async def _check(self, session: Session) -> None:
+        """A connection that was idle may be dead without anyone having said so."""
+        try:
+            async with asyncio.timeout(self._patience):
+                with suppress(Lost, Refused):
+                    await session.found(b".")
+        except TimeoutError:
+            session.channel.drop(Lost("idle", "it did not answer any more"))
+
+
+async def ended(task: "asyncio.Task[Any]", within: float) -> None:
+    """The task is over, whatever came of it, after a while by force; also under cancellation."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within
+    while not task.done():
+        try:
+            await asyncio.wait([task], timeout=max(0.0, until - loop.time()))
+        except asyncio.CancelledError:
+            continue
+        if not task.done():
+            task.cancel()
+            until = loop.time() + within
+    if not task.cancelled():
+        task.exception()
+
+
+def _load(session: Session) -> int:
+    return session.load
+
+
+def _is_stale(session: Session) -> bool:
+    channel = session.channel
+    return not channel.waiting and channel.loop.time() - channel.heard > _IDLE

@@ -1,0 +1,168 @@
+"""Connections: one for many requests, kept, checked when idle, replaced, closed."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+import pytest
+
+from storeroom.contracts.body import Body
+from storeroom.contracts.errors import Closed, Unavailable
+from storeroom.drivers._sftp import service
+from storeroom.testing._suite.frame import elsewhere
+from tests.drivers.sftp.share import (
+    KEY,
+    Share,
+    listed,
+    outcome,
+    random_bytes,
+    read,
+    streamed,
+    until,
+)
+from tests.servers.proxy import Ending, Proxy
+from tests.servers.sshd import Sshd
+
+NEW = random_bytes(4 << 20)
+
+
+async def test_one_connection_carries_many_requests_at_once(share: Share, proxy: Proxy) -> None:
+    driver = share.driver(proxy.port)
+
+    async def one(number: int) -> None:
+        await driver.write(f"f/{number}", Body(b"%d" % number))
+        assert await read(driver, f"f/{number}") == b"%d" % number
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(50):
+            group.create_task(one(number))
+    assert proxy.connections == 1
+
+
+async def test_there_are_as_many_connections_as_asked_for(share: Share, proxy: Proxy) -> None:
+    driver = share.driver(proxy.port, connections=3)
+    await driver.write(KEY, Body(b"x"))
+    assert proxy.connections == 1
+    await asyncio.gather(*(driver.write(f"{n}", streamed(NEW)) for n in range(9)))
+    assert proxy.connections == 3
+    assert all([await read(driver, f"{n}") == NEW for n in range(9)])
+    assert proxy.connections == 3
+
+
+async def test_nothing_is_opened_before_it_is_needed(share: Share, proxy: Proxy) -> None:
+    driver = share.driver(proxy.port)
+    assert driver.traits.service == "sftp"
+    scan = driver.scan()
+    await scan.aclose()
+    await driver.aclose()
+    assert proxy.connections == 0
+
+
+async def test_a_restart_of_the_server_costs_one_retry_and_no_error(
+    sshd: Sshd, share: Share
+) -> None:
+    driver = share.driver(retries=6)
+    await driver.write(KEY, Body(b"old"))
+    await asyncio.to_thread(sshd.restart)
+    assert await read(driver) == b"old"
+    await asyncio.to_thread(sshd.restart)
+    await driver.write(KEY, Body(b"new"))
+    assert share.names() == [KEY]
+    assert share.get() == b"new"
+
+
+async def test_a_restart_in_the_middle_of_transfers_is_not_felt(sshd: Sshd, share: Share) -> None:
+    driver = share.driver(retries=6)
+    share.put(NEW, "source")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(NEW), 1 << 20):
+            if start == 2 << 20:
+                await asyncio.to_thread(sshd.restart)
+            yield NEW[start : start + (1 << 20)]
+
+    async with await driver.read("source") as source:
+        got = await source.read(1000)
+        await driver.write(KEY, Body(chunks))
+        assert got + await source.read() == NEW
+    assert share.get() == NEW
+    assert share.names() == [KEY, "source"]
+
+
+@pytest.mark.parametrize("ending", ["fin", "rst"])
+async def test_a_kept_connection_that_died_is_replaced(
+    share: Share, proxy: Proxy, ending: Ending
+) -> None:
+    driver = share.driver(proxy.port, retries=1)
+    await driver.write(KEY, Body(b"old"))
+    proxy.cut("up", after=0, ending=ending)
+    await driver.write(KEY, Body(b"new"))
+    assert share.get() == b"new"
+    assert proxy.connections == 2
+    await proxy.reset()
+    assert await read(driver) == b"new"
+    assert proxy.connections == 3
+
+
+async def test_an_idle_connection_is_looked_at_before_it_is_used(
+    share: Share, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a firewall forgot would swallow requests for as long as the time-out."""
+    monkeypatch.setattr(service, "_IDLE", -1.0)
+    monkeypatch.setattr(service, "_PATIENCE", 0.2)
+    driver = share.driver(proxy.port, timeout=30)
+    await driver.write(KEY, Body(b"x"))
+    proxy.black_hole()
+    asking = asyncio.create_task(read(driver))
+    await asyncio.wait([asking], timeout=0.5)
+    proxy.let_pass()
+    assert await asking == b"x"
+    assert proxy.connections == 2
+
+
+async def test_each_loop_has_a_connection_of_its_own(share: Share, proxy: Proxy) -> None:
+    driver = share.driver(proxy.port)
+    await driver.write(KEY, Body(b"x"))
+    for _ in range(3):
+        assert await asyncio.to_thread(elsewhere, read(driver)) == b"x"
+    assert await read(driver) == b"x"
+    assert proxy.connections == 4
+
+
+async def test_loops_that_ended_leave_no_connection_open(sshd: Sshd, share: Share) -> None:
+    driver = share.driver()
+    await driver.write(KEY, Body(b"x"))
+    before = sshd.sessions()
+    for _ in range(5):
+        await asyncio.to_thread(elsewhere, read(driver))
+    await until(lambda: sshd.sessions() <= before)
+    await driver.aclose()
+    await until(lambda: sshd.sessions() < before)
+
+
+async def test_closing_ends_what_is_under_way(share: Share, proxy: Proxy) -> None:
+    driver = share.driver(proxy.port)
+    await driver.write(KEY, Body(NEW))
+    source = await driver.read(KEY)
+    await source.read(10)
+    proxy.black_hole()
+    asking = asyncio.create_task(outcome(driver.stat(KEY)))
+    await asyncio.sleep(0)
+    await driver.aclose()
+    assert isinstance(await asking, Closed | Unavailable)
+    assert isinstance(await outcome(driver.stat(KEY)), Closed)
+    proxy.let_pass()
+    await source.aclose()
+
+
+async def test_sources_that_are_forgotten_close_their_files(sshd: Sshd, share: Share) -> None:
+    driver = share.driver()
+    share.put(NEW)
+    for _ in range(20):
+        source = await driver.read(KEY)
+        await source.read(1)
+        del source
+    gc.collect()
+    await listed(driver)
+    await listed(driver)
+    assert sshd.open_files(KEY) == 0
