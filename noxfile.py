@@ -52,7 +52,7 @@ def safety(session: nox.Session) -> None:
         session.run("apt-get", "update", "-qq", external=True)
         session.run("apt-get", "install", "-y", "-qq", "strace", external=True)
     session.install("--editable", ".[dev]")
-    session.run("pytest", "tests/safety", "tests/drivers/s3", "-m", "long", *session.posargs)
+    session.run("pytest", "tests/safety", "tests/drivers", "-m", "long", *session.posargs)
 
 
 @nox.session

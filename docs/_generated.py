@@ -8,7 +8,6 @@ A region names its table: `<!-- generated: abilities local -->` ... `<!-- end --
     layer NAME             the same for one layer
     options NAME           what a driver's or layer's constructor takes
     providers              what each provider that speaks S3 honours
-    to come                drivers that a later release brings
 
 `--check` writes nothing and names the files that are stale; `tests/docs/test_generated.py` runs it.
 """
@@ -41,6 +40,8 @@ NEEDED: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "s3": (("media",), {}),
     "gcs": (("media",), {}),
     "azure": (("media",), {"account_name": "media"}),
+    "ftp": (("files.example.com",), {"url": "https://files.example.com"}),
+    "sftp": (("files.example.com",), {"agent": True, "url": "https://files.example.com"}),
 }
 
 YES, SIGNED, NO = "yes", "by `Disk`", "-"
@@ -76,15 +77,6 @@ def options(name: str) -> str:
     return _table(("option", "type", "default"), rows)
 
 
-def to_come() -> str:
-    rows = [
-        (f"`{name}`", entry.about, f"`storeroom[{entry.extra}]`" if entry.extra else "")
-        for name, entry in DRIVERS.entries.items()
-        if entry.target is None
-    ]
-    return _table(("driver", "service", "extra"), rows)
-
-
 def providers() -> str:
     rows = [
         (
@@ -102,11 +94,7 @@ def providers() -> str:
 
 def released() -> list[str]:
     """One name for each class: a provider is the driver of S3."""
-    return [
-        name
-        for name, entry in DRIVERS.entries.items()
-        if entry.target is not None and name not in PROVIDERS
-    ]
+    return [name for name in DRIVERS.entries if name not in PROVIDERS]
 
 
 TABLES: dict[str, Callable[..., str]] = {
@@ -115,7 +103,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "layer": layers,
     "options": options,
     "providers": providers,
-    "to come": to_come,
 }
 
 

@@ -464,6 +464,31 @@ class TestOptions:
                 "https://acme.blob.core.windows.net/media/t1/a%20b",
             ),
             ("gs://media/t1?anonymous=true", "https://storage.googleapis.com/media/t1/a%20b"),
+            (
+                {
+                    "driver": "ftp",
+                    "host": "files.example.com",
+                    "username": "me",
+                    "password": SECRET,
+                    "ssl": True,
+                    "passive": True,
+                    "base_url": "https://files.example.com",
+                },
+                "https://files.example.com/a%20b",
+            ),
+            (
+                {
+                    "driver": "sftp",
+                    "host": "files.example.com",
+                    "username": "me",
+                    "privateKey": SECRET,
+                    "passphrase": SECRET,
+                    "hostFingerprint": "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIDTMczCvj3tD2s",
+                    "useAgent": False,
+                    "url": "https://files.example.com/",
+                },
+                "https://files.example.com/a%20b",
+            ),
         ],
     )
     def test_the_words_of_laravel_and_its_packages_are_understood(
@@ -655,6 +680,14 @@ class TestUrls:
             ("minio://bucket/p", {"driver": "minio", "bucket": "bucket", "prefix": "p"}),
             ("gs://bucket/p", {"driver": "gcs", "bucket": "bucket", "prefix": "p"}),
             ("azure://container/p", {"driver": "azure", "container": "container", "prefix": "p"}),
+            (
+                "ftp://host.test/in",
+                {"driver": "ftp", "host": "host.test", "tls": False, "root": "in"},
+            ),
+            (
+                "ftps://host.test//srv/in/",
+                {"driver": "ftp", "host": "host.test", "tls": "explicit", "root": "/srv/in"},
+            ),
             (
                 "sftp://me:p%40ss@host.test:2222/srv/files",
                 {

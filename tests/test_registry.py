@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from storeroom import ConfigError, LocalDriver, MemoryDriver, Storage
-from storeroom.contracts.abilities import ABILITIES, BulkRemove, LocalPath, PresignRead, find
+from storeroom.contracts.abilities import ABILITIES, BulkRemove, LocalPath, PresignRead, PublicUrl, find
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.registry import Registry
 from storeroom.drivers._registry import DRIVERS, PROFILES, PROVIDERS, profile
 from storeroom.drivers.azure import AzureDriver
+from storeroom.drivers.ftp import FTPDriver
 from storeroom.drivers.gcs import GCSDriver
 from storeroom.drivers.s3 import S3Driver
+from storeroom.drivers.sftp import SFTPDriver
 from storeroom.files import Files
 from storeroom.layers._base import Layer
 from storeroom.layers._registry import LAYERS
@@ -56,17 +58,16 @@ def test_every_file_is_in_the_registry_and_every_target_is_a_file(
         for path in (ROOT / "src/storeroom" / folder).glob("*.py")
         if not path.stem.startswith("_")
     }
-    targets = [entry.target for entry in registry.entries.values() if entry.target]
+    targets = [entry.target for entry in registry.entries.values()]
     assert {target.partition(":")[0].rpartition(".")[2] for target in targets} == files
 
 
 @pytest.mark.parametrize(("registry", "folder"), REGISTRIES)
 def test_every_target_can_be_loaded(registry: Registry, folder: str) -> None:
-    for name, entry in registry.entries.items():
-        if entry.target is not None:
-            loaded = registry.load(name)
-            assert isinstance(loaded, type)
-            assert issubclass(loaded, Layer if folder == "layers" else Files)
+    for name in registry.entries:
+        loaded = registry.load(name)
+        assert isinstance(loaded, type)
+        assert issubclass(loaded, Layer if folder == "layers" else Files)
 
 
 def test_every_extra_is_one_of_the_package() -> None:
@@ -81,16 +82,8 @@ def test_names_are_loaded_lazily() -> None:
     assert DRIVERS.load("memory") is MemoryDriver
     assert DRIVERS.load("local") is LocalDriver
     assert LAYERS.load("readonly") is ReadOnly
-    assert DRIVERS.names() == sorted(["azure", "gcs", "local", "memory", "s3", *PROVIDERS])
-
-
-def test_a_driver_of_a_later_release_is_known_by_name() -> None:
-    for name in ("ftp", "sftp"):
-        DRIVERS.check(name)
-    with pytest.raises(ConfigError) as caught:
-        DRIVERS.load("sftp")
-    assert str(caught.value) == (
-        f"the driver 'sftp' is not part of this release yet; there are: {', '.join(DRIVERS.names())}"
+    assert DRIVERS.names() == sorted(
+        ["azure", "ftp", "gcs", "local", "memory", "s3", "sftp", *PROVIDERS]
     )
 
 
@@ -134,18 +127,13 @@ def test_ours_go_before_others_of_the_same_name(installed: Callable[[str, str], 
     assert DRIVERS.load("memory") is MemoryDriver
 
 
-def test_others_may_bring_what_comes_later(installed: Callable[[str, str], None]) -> None:
-    installed("storeroom.drivers", "ftp = their_ftp:Theirs")
-    assert DRIVERS.load("ftp").__name__ == "Theirs"
-
-
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_is_of_a_service_and_its_abilities_exist(name: str) -> None:
     shown = PROFILES[name]
     assert shown.traits.service == name
     assert shown.abilities <= set(ABILITIES)
-    assert shown.url is not None
-    assert "{name}" in shown.url
+    assert (shown.url is not None) is (PublicUrl in shown.abilities)
+    assert shown.url is None or "{name}" in shown.url
     assert LocalPath not in shown.abilities
 
 
@@ -159,14 +147,22 @@ def test_every_service_has_a_profile() -> None:
 
 @pytest.mark.parametrize(
     "driver",
-    [S3Driver("media"), GCSDriver("media"), AzureDriver("media", account_name="media")],
+    [
+        S3Driver("media"),
+        GCSDriver("media"),
+        AzureDriver("media", account_name="media"),
+        FTPDriver("media"),
+        SFTPDriver("media", agent=True),
+    ],
 )
 def test_the_profile_of_a_service_is_what_its_driver_is(driver: Files) -> None:
     known = PROFILES[driver.driver.traits.service]
     assert driver.driver.traits == known.traits
     assert {kind for kind in ABILITIES if find(driver, kind)} == known.abilities
-    assert known.url is not None
-    assert driver.url("a b") == f"{known.url.format(name='media')}/a%20b"
+    if known.url is None:
+        assert not driver.supports(PublicUrl)
+    else:
+        assert driver.url("a b") == f"{known.url.format(name='media')}/a%20b"
 
 
 def test_a_preset_of_s3_is_its_driver() -> None:

@@ -42,11 +42,7 @@ def _text(*parts: str) -> str:
 
 def _released(registry: Registry) -> list[str]:
     """A provider that speaks S3 is on the page of S3."""
-    return [
-        name
-        for name, entry in registry.entries.items()
-        if entry.target is not None and name not in PROVIDERS
-    ]
+    return [name for name in registry.entries if name not in PROVIDERS]
 
 
 def _pages() -> Iterator[Any]:

@@ -23,7 +23,10 @@ import pytest
 from storeroom import StorageManager
 from tests.docs.blocks import Block, blocks_of
 from tests.servers.azure import AzureServer
+from tests.servers.ftp import FtpServer
+from tests.servers.process import HOST
 from tests.servers.s3 import S3Server
+from tests.servers.sshd import Sshd
 from tests.servers.strict_gcs import StrictGcs
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,8 @@ SERVED = {
     "docs/drivers/s3.md": "on_s3",
     "docs/drivers/gcs.md": "on_gcs",
     "docs/drivers/azure.md": "on_azure",
+    "docs/drivers/ftp.md": "on_ftp",
+    "docs/drivers/sftp.md": "on_sftp",
 }
 
 SHELL = {"bash", "console"}
@@ -127,6 +132,30 @@ def on_azure(azurite: AzureServer) -> dict[str, str]:
     return {
         "AZURE_CONTAINER": azurite.make_container(),
         "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
+    }
+
+
+@pytest.fixture
+def on_ftp(pyftpd_tls: FtpServer) -> dict[str, str]:
+    return {
+        "FTP_HOST": HOST,
+        "FTP_PORT": str(pyftpd_tls.port),
+        "FTP_USER": str(pyftpd_tls.username),
+        "FTP_PASSWORD": str(pyftpd_tls.password),
+        "FTP_CA": str(pyftpd_tls.authority),
+    }
+
+
+@pytest.fixture
+def on_sftp(sshd: Sshd) -> dict[str, str]:
+    server = sshd.server
+    return {
+        "SFTP_HOST": HOST,
+        "SFTP_PORT": str(server.port),
+        "SFTP_USER": server.username,
+        "SFTP_KEY": str(server.private_key),
+        "SFTP_HOST_KEY": server.host_key,
+        "SFTP_ROOT": f"{server.base}/the page of sftp",
     }
 
 

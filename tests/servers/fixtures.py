@@ -11,16 +11,23 @@ from tests.servers.azure import AzureServer
 from tests.servers.azurite import azurite as run_azurite
 from tests.servers.certificates import Certificate, make_certificate
 from tests.servers.fake_gcs import fake_gcs as run_fake_gcs
+from tests.servers.ftp import FtpServer
 from tests.servers.gcs import GcsServer
 from tests.servers.moto import moto as run_moto
+from tests.servers.pyftpd import pyftpd as run_pyftpd
 from tests.servers.rclone import rclone as run_rclone
 from tests.servers.s3 import S3Server
+from tests.servers.sftp import SftpServer
+from tests.servers.ssh_server import ssh_server as run_ssh_server
+from tests.servers.sshd import Sshd
+from tests.servers.sshd import sshd as run_sshd
 from tests.servers.strict_azure import StrictAzure
 from tests.servers.strict_azure import strict_azure as run_strict_azure
 from tests.servers.strict_gcs import StrictGcs
 from tests.servers.strict_gcs import strict_gcs as run_strict_gcs
 from tests.servers.strict_s3 import StrictS3
 from tests.servers.strict_s3 import strict_s3 as run_strict_s3
+from tests.servers.vsftpd import vsftpd as run_vsftpd
 
 STRICT = (
     "strict_azure",
@@ -119,6 +126,60 @@ def strict_azure() -> Iterator[StrictAzure]:
 @pytest.fixture(scope="session")
 def strict_azure_tls(certificate: Certificate) -> Iterator[StrictAzure]:
     with run_strict_azure(certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with run_sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def asyncssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
+    """The one that takes passwords."""
+    with run_ssh_server(tmp_path_factory.mktemp("asyncssh")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pyftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
+    with run_pyftpd(tmp_path_factory.mktemp("pyftpd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pyftpd_tls(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[FtpServer]:
+    """AUTH TLS, which it insists on, also for data."""
+    folder = tmp_path_factory.mktemp("pyftpd-tls")
+    with run_pyftpd(folder, certificate, tls="explicit") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pyftpd_implicit(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[FtpServer]:
+    """TLS from the first byte."""
+    folder = tmp_path_factory.mktemp("pyftpd-implicit")
+    with run_pyftpd(folder, certificate, tls="implicit") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vsftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
+    with run_vsftpd(tmp_path_factory.mktemp("vsftpd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vsftpd_tls(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[FtpServer]:
+    """The one that insists on data connections that take up the session of the control connection."""
+    with run_vsftpd(tmp_path_factory.mktemp("vsftpd-tls"), certificate) as server:
         yield server
 
 

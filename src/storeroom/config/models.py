@@ -32,6 +32,7 @@ _MODEL = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _TABLE = TypeAdapter(dict[str, Any])
 _TOP = ("default", "disks", "signing_key")
 
+_YES_OR_NO = {"true": "explicit", "1": "explicit", "false": False, "0": False}
 _COMMON_ALIASES = {"path_prefix": "prefix", "read-only": "read_only"}
 
 COMMON = frozenset(("driver", "layers", "prefix", "read_only", "retries", "timeout", "visibility"))
@@ -134,6 +135,8 @@ def disk_config(
     options = {key: concealed(key, value) for key, value in given.items() if key not in own}
     if driver == "local" and driver not in extended:
         options = _local(options, folder or os.getcwd())
+    if driver == "ftp" and driver not in extended:
+        options = _ftp(options)
     if driver in PROVIDERS and driver not in extended:
         options = {"provider": driver, **options}
     _check_scoped(name, own, options)
@@ -210,6 +213,14 @@ def _local(options: dict[str, Any], folder: str) -> dict[str, Any]:
         renamed = {("folder" if key == "dir" else key): given[key] for key in given}
         options = {**options, "permissions": renamed}
     return options
+
+
+def _ftp(options: dict[str, Any]) -> dict[str, Any]:
+    """Laravel's `ssl`, which is yes or no, as `tls`; a URL and the environment have it as text."""
+    if "ssl" in options and "tls" not in options:
+        options = {"tls" if key == "ssl" else key: value for key, value in options.items()}
+    chosen = _YES_OR_NO.get(str(options.get("tls")).lower())
+    return options if chosen is None else {**options, "tls": chosen}
 
 
 def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskConfig]) -> None:

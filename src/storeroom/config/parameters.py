@@ -91,7 +91,7 @@ class Parameters:
         for key, value in given.items():
             name = key if key in self.names else self._alias(key)
             if name not in self.names and not self.takes_any:
-                raise unknown_key(key, [*self.names, *also], where)
+                raise unknown_key(key, {*self.names, *also}, where)
             if name in values:
                 raise ConfigError(f"{key!r} and {name!r} are one key; give one of them", disk=where)
             values[name] = value

@@ -37,7 +37,7 @@ def from_url(url: str, /) -> dict[str, Any]:
         config["root"] = _local_root(scheme, parts)
         return {**config, **options}
     _take(config, scheme, "host", shape.host, parts.hostname if port else _host(parts))
-    _take(config, scheme, "path", shape.path, unquote(parts.path.strip("/")))
+    _take(config, scheme, "path", shape.path, _path(parts, shape))
     _take(config, scheme, "user", shape.user, unquote(parts.username or ""))
     _take(config, scheme, "password", shape.password, unquote(parts.password or ""))
     if port is not None:
@@ -77,6 +77,13 @@ def _host(parts: SplitResult) -> str:
     return unquote(parts.netloc.rpartition("@")[2])
 
 
+def _path(parts: SplitResult, shape: _Shape) -> str:
+    """Below the login's own folder; with two slashes, `sftp://host//srv`, from the server's root."""
+    if shape.path == "root":
+        return unquote(parts.path[1:].rstrip("/"))
+    return unquote(parts.path.strip("/"))
+
+
 def _take(config: dict[str, Any], scheme: str, part: str, key: str | None, value: Any) -> None:
     if not value:
         return
@@ -109,7 +116,7 @@ _SHAPES = {
     "gs": _Shape("gcs", "bucket", "prefix"),
     "gcs": _Shape("gcs", "bucket", "prefix"),
     "azure": _Shape("azure", "container", "prefix"),
-    "ftp": _Shape("ftp", "host", *_SERVERS),
+    "ftp": _Shape("ftp", "host", *_SERVERS, extra=(("tls", False),)),
     "ftps": _Shape("ftp", "host", *_SERVERS, extra=(("tls", "explicit"),)),
     "sftp": _Shape("sftp", "host", *_SERVERS),
 }

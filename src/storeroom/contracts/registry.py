@@ -16,12 +16,12 @@ __all__ = ["Entry", "Registry"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One driver or layer of ours: `target` is "module:Class", None where a later release has it.
+    """One driver or layer of ours, by `target`, its "module:Class".
 
     `extra` names the packages it needs beyond the core, None where it needs none.
     """
 
-    target: str | None
+    target: str
     extra: str | None
     about: str
 
@@ -36,35 +36,28 @@ class Registry:
 
     def names(self) -> list[str]:
         """All that can be loaded, third parties' too."""
-        ours = {name for name, entry in self.entries.items() if entry.target is not None}
-        return sorted(ours | set(self._installed()))
+        return sorted({*self.entries, *self._installed()})
 
     def check(self, name: str, /) -> None:
-        """Refuse a name that neither this release, nor a later one, nor a third party knows."""
+        """Refuse a name that neither we nor a third party know."""
         if name not in self.entries and name not in self._installed():
             raise ConfigError(f"there is no {self.word} {name!r}; {nearest(name, self.names())}")
 
     def is_light(self, name: str, /) -> bool:
         """Whether it is ours and imports nothing beyond the core."""
         entry = self.entries.get(name)
-        return entry is not None and entry.target is not None and entry.extra is None
+        return entry is not None and entry.extra is None
 
     def load(self, name: str, /) -> Callable[..., Any]:  # a class; its parameters are its own
         """The class, imported now; `ConfigError` for a name that is not there."""
         self.check(name)
         entry = self.entries.get(name)
-        if entry is not None and entry.target is not None:
-            module, _, attribute = entry.target.partition(":")
-            found: Callable[..., Any] = getattr(import_module(module), attribute)
-            return found
-        installed = self._installed().get(name)
-        if installed is None:
-            raise ConfigError(
-                f"the {self.word} {name!r} is not part of this release yet; "
-                f"there are: {', '.join(self.names())}"
-            )
-        loaded: Callable[..., Any] = installed.load()
-        return loaded
+        if entry is None:
+            loaded: Callable[..., Any] = self._installed()[name].load()
+            return loaded
+        module, _, attribute = entry.target.partition(":")
+        found: Callable[..., Any] = getattr(import_module(module), attribute)
+        return found
 
     def _installed(self) -> "dict[str, EntryPoint]":
         from importlib.metadata import entry_points

@@ -29,8 +29,8 @@ DRIVERS = Registry(
         "gcs-interop": Entry(_S3, "s3", "Google Cloud Storage, by S3"),
         "gcs": Entry("storeroom.drivers.gcs:GCSDriver", "gcs", "Google Cloud Storage"),
         "azure": Entry("storeroom.drivers.azure:AzureDriver", "azure", "Azure Blob Storage"),
-        "ftp": Entry(None, "ftp", "FTP and FTPS servers"),
-        "sftp": Entry(None, "sftp", "SSH servers"),
+        "ftp": Entry("storeroom.drivers.ftp:FTPDriver", "ftp", "FTP and FTPS servers"),
+        "sftp": Entry("storeroom.drivers.sftp:SFTPDriver", "sftp", "SSH servers"),
     },
 )
 
@@ -92,14 +92,12 @@ _OBJECTS: tuple[Callable[..., Any], ...] = (
     can.Folders,
 )
 _SERVERS: tuple[Callable[..., Any], ...] = (
-    can.PublicUrl,
     can.Folders,
     can.Move,
     can.Append,
     can.Visibility,
-    can.Checksum,
-    can.Times,
     can.Sweep,
+    can.Times,
 )
 
 PROFILES = {
@@ -132,24 +130,28 @@ PROFILES = {
             "ftp",
             folders="real",
             atomic=False,
+            atomic_append=False,
+            ordered=True,
             conditions=frozenset(),
             keeps=frozenset(("visibility",)),
             segment_bytes=255,
             outer_spaces=False,
         ),
-        frozenset(_SERVERS),
-        "ftp://{name}",
+        frozenset((*_SERVERS, can.Checksum)),
+        None,
     ),
     "sftp": Profile(
         Traits(
             "sftp",
             folders="real",
+            atomic_append=False,
+            ordered=True,
             conditions=frozenset(("overwrite",)),
             keeps=frozenset(("visibility",)),
             segment_bytes=255,
         ),
-        frozenset((*_SERVERS, can.Copy)),
-        "sftp://{name}",
+        frozenset((*_SERVERS, can.Copy, can.CopyFrom, can.Origin)),
+        None,
     ),
 }
 """Each service as its driver shows it where nobody configures it; presets of S3 have its profile."""

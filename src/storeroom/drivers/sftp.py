@@ -1,9 +1,9 @@
 """Files on a server that is reached by SSH: SFTP, over one connection for many requests at once."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from storeroom.contracts.abilities import (
     Append,
@@ -16,6 +16,7 @@ from storeroom.contracts.abilities import (
     Sweep,
     Times,
     Visibility,
+    has,
 )
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
@@ -54,6 +55,8 @@ with extra("sftp", "asyncssh"):
     from storeroom.drivers._sftp.storing import Storing
 
 __all__ = ["SFTPDriver"]
+
+A = TypeVar("A")
 
 _AT_ONCE: Final = 8
 _LAST_SECOND: Final = 2**32 - 1
@@ -151,6 +154,12 @@ class SFTPDriver(
     @property
     def traits(self) -> Traits:
         return settings.STRICT if self._rule.strict else settings.LOOSE
+
+    def offer(self, kind: Callable[..., A], /) -> A | None:
+        """Itself; but without `url` no file has a public address."""
+        if not has(type(self), kind) or (self._address is None and kind is PublicUrl):
+            return None
+        return self  # type: ignore[return-value]
 
     async def stat(self, path: str, /) -> Stat:
         path = self._rule.path(path)

@@ -152,7 +152,9 @@ def _service(
     found = profile(word)
     base = url or _base(name, leaf, None if found is None else found.url)
     traits = Traits(word, ordered=True, keeps=_memory().keeps) if found is None else found.traits
-    return Service(traits, _abilities(word), None if base is None else _under(base))
+    if base is None:
+        return Service(traits, _abilities(word), None)
+    return Service(traits, _abilities(word) | {PublicUrl}, _under(base))
 
 
 def _abilities(word: str) -> frozenset[Callable[..., Any]]:

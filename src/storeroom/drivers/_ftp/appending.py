@@ -1,0 +1,139 @@
+"""Adding to the end of a file: in one piece from memory, or from a temporary file on the server."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from storeroom.contracts.body import Body
+from storeroom.contracts.errors import Corrupted, Obstructed, Unavailable
+from storeroom.contracts.values import WHOLE, Stat
+from storeroom.drivers._ftp.changing import remove
+from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.listing import has_folder
+from storeroom.drivers._ftp.looking import looked_at
+from storeroom.drivers._ftp.parts import Parts
+from storeroom.drivers._ftp.placing import ensure_folder
+from storeroom.drivers._ftp.reading import opened
+from storeroom.drivers._ftp.replies import Refused
+from storeroom.drivers._ftp.service import Service
+from storeroom.drivers._ftp.shielded import settled
+from storeroom.drivers._ftp.transfer import Transfer
+from storeroom.drivers._ftp.uploading import Upload, check_moded, sent, tried
+from storeroom.drivers._http.wire import Lost
+
+__all__ = ["extended"]
+
+_AT_ONCE = 1 << 20
+
+
+async def extended(service: Service, path: str, body: Body, mode: int | None, /) -> Stat:
+    """Add all of the body or nothing: where the body fails, it does so before a byte is added."""
+    if body.whole is not None:
+        return await _added(service, path, body, mode)
+    if len(await body.peek(_AT_ONCE + 1)) > _AT_ONCE:
+        return await tried(
+            service, path, body, lambda upload, parts: _by_copy(service, path, upload, parts, mode)
+        )
+    return await _added(service, path, Body(await body.content()), mode)
+
+
+async def _by_copy(
+    service: Service, path: str, upload: Upload, parts: Parts, mode: int | None
+) -> Stat:
+    """Store it beside the file, whole; then read that and add it."""
+    stored = await upload.fill(parts, None)
+    upload.keep()
+    copy = Body(lambda: _chunks(service, upload.temporary), size=stored.size, replayable=True)
+    try:
+        return await _added(service, path, copy, mode)
+    finally:
+        await settled(remove(service, upload.temporary))
+
+
+async def _chunks(service: Service, path: str) -> AsyncGenerator[bytes]:
+    async with await opened(service, path, WHOLE) as source:
+        async for chunk in source:
+            yield chunk
+
+
+async def _added(service: Service, path: str, body: Body, mode: int | None) -> Stat:
+    attempts = service.attempts()
+    async with aclosing(Parts(body)) as parts:
+        while True:
+            await parts.begin()
+            adding = _Adding(path, parts, mode)
+            try:
+                size = await service.once(lambda control: settled(adding.run(control)), "write")  # noqa: B023
+            except Refused as refused:
+                await attempts.rest(refused)
+            except Lost as lost:
+                await _check_untouched(service, adding, lost)
+                await attempts.rest(lost)
+            else:
+                return Stat(path, size)
+
+
+async def _check_untouched(service: Service, adding: "_Adding", lost: Lost) -> None:
+    """Only where nothing was added may it be tried once more."""
+    if not adding.begun:
+        return
+    found = await service.run(lambda control: looked_at(control, adding.path))
+    size = 0 if found is None else found.size
+    if size != adding.before:
+        raise Unavailable(
+            f"the connection broke while {adding.before} bytes were added to, and now there are "
+            f"{size}; look at the end of the file before you add it again",
+            retryable=False,
+        ) from lost
+
+
+class _Adding:
+    """One try to append."""
+
+    def __init__(self, path: str, parts: Parts, mode: int | None) -> None:
+        self.path = path
+        self.begun = False
+        self.before: int | None = None
+        self._parts = parts
+        self._mode = mode
+
+    async def run(self, control: Control) -> int | None:
+        """Append the parts: how many bytes the file has then."""
+        found = await looked_at(control, self.path)
+        self.before = 0 if found is None else found.size
+        transfer = await self._opened(control)
+        self.begun = True
+        try:
+            count = await sent(control, transfer, self._parts)
+        finally:
+            transfer.close()
+        if found is None and self._mode is not None:
+            command = f"SITE CHMOD {self._mode:04o} {control.at(self.path)}"
+            check_moded(control, (await control.ask(command))[0])
+        return await self._checked(control, count)
+
+    async def _opened(self, control: Control) -> Transfer:
+        command = f"APPE {control.at(self.path)}"
+        transfer = Transfer(control, command)
+        try:
+            await transfer.begin()
+        except Refused as refused:
+            if refused.reply.is_passing or refused.reply.is_unknown:
+                raise
+            if await has_folder(control, self.path):
+                raise Obstructed("a folder is there") from refused
+            await ensure_folder(control, self.path.rpartition("/")[0])
+            transfer = Transfer(control, command)
+            await transfer.begin()
+        return transfer
+
+    async def _checked(self, control: Control, count: int) -> int | None:
+        """Others may add at the same time, so there can be more than what we added."""
+        found = await looked_at(control, self.path)
+        size = None if found is None else found.size
+        if size is None or self.before is None:
+            return size
+        if size < self.before + count:
+            raise Corrupted(
+                f"the file had {self.before} bytes, {count} were added, and the server has {size}"
+            )
+        return size

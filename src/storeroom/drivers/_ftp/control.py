@@ -1,0 +1,230 @@
+"""The control connection: commands go out, whole replies come back, several at a time."""
+
+import ssl
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+import aioftp
+from aioftp.common import Code, SSLSessionBoundContext
+
+from storeroom.contracts.errors import InvalidPath
+from storeroom.drivers._ftp.channel import Channel
+from storeroom.drivers._ftp.replies import Leaving, Refused, Reply
+from storeroom.drivers._ftp.server import Server
+from storeroom.drivers._http.wire import Lost
+
+__all__ = ["Control"]
+
+_LONGEST: Final = 1 << 20
+_NEVER: Final = frozenset("\r\n\0")
+
+
+class Control(aioftp.Client):
+    """One login at a server, over which one transfer runs at a time.
+
+    aioftp's client with another way of sending and hearing: commands are sent together where the server
+    takes that (`pipelining`), waits are bounded, and nothing is logged.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        server: Server,
+        /,
+        *,
+        host: str,
+        encoding: str,
+        pipelining: bool,
+        passive: bool,
+        secret: str,
+    ) -> None:
+        super().__init__(encoding=encoding)
+        self.channel = channel
+        self.server = server
+        self.host = host
+        self.passive = passive
+        self.idle_since = 0.0
+        self.used = False
+        self.doubted = False
+        self.protected = False
+        self._pipelining = pipelining
+        self._secret = secret
+        self._owed = 0
+        self._queue: deque[bytes] = deque()
+        self._heard = bytearray()
+        self._reuse: SSLSessionBoundContext | None = None
+
+    def __repr__(self) -> str:
+        return f"Control({self.host!r})"
+
+    @property
+    def data(self) -> Channel | None:
+        """The data connection of the transfer under way."""
+        return self.channel.beside
+
+    @data.setter
+    def data(self, channel: Channel | None) -> None:
+        self.channel.beside = channel
+
+    @property
+    def timeout(self) -> float:
+        """How long nothing may move, in seconds."""
+        return self.channel.timeout
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every reply has come, so that the next command gets its own."""
+        return self.channel.is_quiet and not (self._owed or self._queue or self._heard)
+
+    def at(self, path: str, /) -> str:
+        """A path of the disk as the server's absolute one; `""` is the root."""
+        base = self.server.base or ""
+        return f"{base}/{path}" if path else base or "/"
+
+    async def greeting(self) -> None:
+        """What the server says first (RFC 959: 120 is a delay, 220 the welcome)."""
+        self._owed = 1
+        self.checked(await self._final())
+
+    def send(self, *commands: str) -> None:
+        """Send commands; `reply` gives the answers in their order."""
+        built = [self._built(command) for command in commands]
+        if not self._pipelining:
+            self._queue.extend(built)
+            return
+        self._owed += len(built)
+        self.channel.write(b"".join(built))
+
+    async def reply(self) -> Reply:
+        """The next reply, whatever it says; 421 is a lost connection."""
+        if not self._owed and self._queue:
+            self.channel.write(self._queue.popleft())
+            self._owed = 1
+        reply = await self._next()
+        if reply.code == 421:
+            raise Leaving(self.refusal(reply))
+        if not reply.is_first:
+            self._owed -= 1
+        return reply
+
+    async def ask(self, *commands: str) -> list[Reply]:
+        """The answers to commands that need no data connection."""
+        self.send(*commands)
+        return [await self._final() for _ in commands]
+
+    async def do(self, command: str, /) -> Reply:
+        """The answer to one command; `Refused` where it is an error."""
+        return self.checked((await self.ask(command))[0])
+
+    def checked(self, reply: Reply, /) -> Reply:
+        """The reply, unless it is an error."""
+        if not reply.is_good:
+            raise self.refusal(reply)
+        return reply
+
+    def refusal(self, reply: Reply, /) -> Refused:
+        """The error that a reply is."""
+        return Refused(reply, self._secret)
+
+    async def skip(self) -> None:
+        """Hear what is still to come, and send nothing more; a transfer that begins now is `Lost`."""
+        self._queue.clear()
+        while self._owed:
+            if (await self.reply()).is_first:
+                raise Lost("dropped", "a transfer began that nobody wants any more")
+
+    async def settle(self) -> None:
+        """Hear what is still to come, also the end of a transfer."""
+        self._queue.clear()
+        while self._owed:
+            await self.reply()
+
+    async def secure(self, context: ssl.SSLContext, /) -> None:
+        """Speak TLS from now on."""
+        if self._heard:
+            raise Lost("dropped", "the server sent bytes in the clear where TLS begins")
+        await self.channel.secure(context, self.host)
+
+    def session(self) -> ssl.SSLContext:
+        """A context for data connections that takes up this connection's TLS session.
+
+        Strict servers refuse others; under TLS 1.3 the session is there with the first reply.
+        """
+        mine: ssl.SSLObject = self.channel.about("ssl_object")
+        if self._reuse is None:
+            self._reuse = SSLSessionBoundContext(ssl.PROTOCOL_TLS_CLIENT, mine.context, None)  # type: ignore[arg-type]
+        self._reuse.session = mine.session  # type: ignore[assignment]
+        return self._reuse
+
+    def leave(self) -> None:
+        """Close with a word of goodbye, for whose answer nobody waits."""
+        with suppress(Lost):
+            self.channel.write(self._built("QUIT"))
+        self.channel.finish()
+
+    def drop(self) -> None:
+        """Close at once, and the data connection beside it."""
+        if self.data is not None:
+            self.data.drop()
+        self.channel.drop()
+
+    async def command(  # type: ignore[override]  # how aioftp's own methods talk, such as `login`
+        self,
+        command: str | None = None,
+        expected_codes: str | Iterable[str] = (),
+        wait_codes: str | Iterable[str] = (),
+        censor_after: int | None = None,
+    ) -> tuple[Code, list[str]]:
+        wanted = (expected_codes,) if isinstance(expected_codes, str) else tuple(expected_codes)
+        if command is not None:
+            self.send(command)
+        reply = await self._final()
+        code = Code(f"{reply.code:03}")
+        if not any(code.matches(mask) for mask in wanted):
+            raise self.refusal(reply)
+        return code, list(reply.lines)
+
+    def _built(self, command: str) -> bytes:
+        """The one place where commands are made: none of them is two."""
+        if not _NEVER.isdisjoint(command):
+            raise InvalidPath("it holds a line break or NUL, which would be another command")
+        try:
+            return f"{command}\r\n".encode(self.encoding, "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidPath(f"it has no spelling in {self.encoding}") from error
+
+    async def _final(self) -> Reply:
+        reply = await self.reply()
+        while reply.is_first:
+            reply = await self.reply()
+        return reply
+
+    async def _next(self) -> Reply:
+        line = await self._line()
+        number = line[:3]
+        if not (number.isascii() and number.isdecimal()) or line[3:4] not in ("", " ", "-"):
+            raise Lost("dropped", "what the server says is no FTP")
+        lines = [line[4:]]
+        size, last = 0, f"{number} "
+        if line[3:4] == "-":
+            while not (line.startswith(last) or line == number):
+                line = await self._line()
+                size += len(line)
+                if size > _LONGEST:
+                    raise Lost("dropped", "a reply of the server does not end")
+                lines.append(line.removeprefix(f"{number}-").removeprefix(last))
+        return Reply(int(number), tuple(lines))
+
+    async def _line(self) -> str:
+        while (end := self._heard.find(b"\n")) < 0:
+            if len(self._heard) > _LONGEST:
+                raise Lost("dropped", "a line of the server does not end")
+            chunk = await self.channel.chunk()
+            if not chunk:
+                raise Lost("dropped", "the server closed the connection")
+            self._heard += chunk
+        line = bytes(self._heard[:end])
+        del self._heard[: end + 1]
+        return line.removesuffix(b"\r").decode(self.encoding, "surrogateescape")

@@ -1,0 +1,85 @@
+"""What a server answers, and what it refuses (RFC 959, section 4.2)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from storeroom.drivers._http.wire import Lost
+
+__all__ = ["Full", "Leaving", "Refused", "Reply", "Short"]
+
+_UNREADABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff]+")
+_LONGEST: Final = 200
+_UNKNOWN: Final = frozenset((500, 502, 504))
+_AGAIN: Final = frozenset((425, 426, 450, 451))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: its number, and its lines without it."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the command was carried out, or the server waits for the next one of a pair."""
+        return 200 <= self.code < 400
+
+    @property
+    def is_first(self) -> bool:
+        """Whether another reply follows."""
+        return self.code < 200
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the server has no such command."""
+        return self.code in _UNKNOWN
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same may succeed later."""
+        return self.code in _AGAIN
+
+    @property
+    def text(self) -> str:
+        """What the server says, fit to be shown."""
+        said = " ".join(line.strip() for line in self.lines)
+        return _UNREADABLE.sub("?", said)[:_LONGEST]
+
+
+class Refused(Exception):
+    """A reply that is an error."""
+
+    def __init__(self, reply: Reply, secret: str = "", /) -> None:
+        said = reply.text.replace(secret, "***") if secret else reply.text
+        super().__init__(f"{reply.code} {said}".strip())
+        self.reply = reply
+
+    @property
+    def code(self) -> int:
+        """Its number."""
+        return self.reply.code
+
+
+class Leaving(Lost):
+    """The server ends the connection, and says so (421)."""
+
+    def __init__(self, refused: Refused, /) -> None:
+        super().__init__("dropped", f"the server ends the connection ({refused})")
+
+
+class Full(Lost):
+    """The server takes no more connections."""
+
+    def __init__(self, error: Exception, /) -> None:
+        super().__init__("unreachable", f"it takes no more connections ({error})")
+
+
+class Short(Exception):
+    """The server says that all is well, and has not all of the bytes."""
+
+    def __init__(self, sent: int, stored: int) -> None:
+        super().__init__(f"the server has {stored} of {sent} bytes")
+        self.sent = sent
+        self.stored = stored

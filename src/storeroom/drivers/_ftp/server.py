@@ -1,0 +1,50 @@
+"""What is known of one server, learned from its first connection and its refusals."""
+
+from dataclasses import dataclass
+
+from storeroom.drivers._ftp.replies import Reply
+
+__all__ = ["Server"]
+
+
+@dataclass(slots=True)
+class Server:
+    """The server's features in capitals with what FEAT says behind them, and what it turned out to be.
+
+    A fact is None until it is known. `base` is the absolute folder that paths are below. `hidden`
+    says whether LIST takes `-a`, without which some servers show no names that begin with a dot.
+    """
+
+    features: dict[str, str] | None = None
+    base: str | None = None
+    epsv: bool | None = None
+    replaces: bool = True
+    sizes: bool = True
+    hidden: bool | None = None
+    listing: str = "MLSD"
+    chmod: bool | None = None
+    times: bool | None = None
+
+    def has(self, feature: str, /) -> bool:
+        """Whether FEAT names it."""
+        return self.features is not None and feature in self.features
+
+    def details(self, feature: str, /) -> str:
+        """What FEAT says behind the name, in lower case."""
+        return (self.features or {}).get(feature, "").lower()
+
+    def learn(self, reply: Reply, /) -> None:
+        """Take the features from what FEAT answered (RFC 2389); an error says that there are none."""
+        self.features = {}
+        if not reply.is_good:
+            return
+        for line in reply.lines[1:-1]:
+            name, _, rest = line.strip().partition(" ")
+            self.features[name.upper()] = rest.strip()
+
+    def unlearn(self, command: str, /) -> None:
+        """It has no such command after all."""
+        if self.features is not None:
+            self.features.pop(command, None)
+        if command == "SIZE":
+            self.sizes = False

@@ -1,0 +1,234 @@
+"""Bytes going in: under another name first, compared in size, then renamed over the target."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import TypeVar
+
+from storeroom.contracts.body import Body
+from storeroom.contracts.errors import PermissionDenied, StorageError, Unsupported
+from storeroom.contracts.values import Stat
+from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.facts import asking, told
+from storeroom.drivers._ftp.looking import looked_at
+from storeroom.drivers._ftp.parts import Parts
+from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced
+from storeroom.drivers._ftp.pool import Lease, Use
+from storeroom.drivers._ftp.replies import Refused, Reply, Short
+from storeroom.drivers._ftp.service import Service
+from storeroom.drivers._ftp.shielded import PATIENCE, settled
+from storeroom.drivers._ftp.transfer import Transfer
+from storeroom.drivers._http.wire import Lost
+from storeroom.drivers._tree.entry import Entry
+from storeroom.drivers._tree.temporaries import temporary_beside
+
+__all__ = ["Upload", "check_moded", "sent", "stored", "tried"]
+
+T = TypeVar("T")
+
+_SOON = 2.0  # seconds in which a server answers that notices the end of a transfer at all
+_NO_FOLDER = (450, 451, 501, 550, 553)
+
+_log = logging.getLogger("storeroom")
+
+
+async def stored(service: Service, path: str, body: Body, mode: int | None, /) -> Stat:
+    """Store all of the body, or change nothing."""
+    return await tried(service, path, body, lambda upload, parts: upload.run(parts, mode))
+
+
+async def tried(
+    service: Service,
+    path: str,
+    body: Body,
+    work: "Callable[[Upload, Parts], Awaitable[T]]",
+    /,
+) -> T:
+    """What the work returns, done with an upload of its own each time, as often as the body can be had."""
+    attempts, short = service.attempts(), 0
+    # Bytes that are here wait for nobody, so they may have any connection.
+    use: Use = "write" if body.whole is None else "short"
+    async with aclosing(Parts(body)) as parts:
+        await parts.begin()
+        while True:
+            upload = Upload(service, await service.lease(use), path)
+            try:
+                return await work(upload, parts)
+            except Short:
+                short += 1
+                if short > 1 or not parts.is_replayable:
+                    raise
+            except (Lost, Refused) as error:
+                if not parts.is_replayable:
+                    raise
+                await attempts.rest(error)
+            await parts.begin()
+
+
+class Upload:
+    """One try, over one connection; the temporary is removed whatever happens."""
+
+    def __init__(self, service: Service, lease: Lease, path: str, /) -> None:
+        self.temporary = temporary_beside(path)
+        self._service = service
+        self._lease = lease
+        self._path = path
+        self._transfer: Transfer | None = None
+
+    async def run(self, parts: Parts, mode: int | None, /) -> Stat:
+        """Store the parts and put the file in its place."""
+        entry = await self.fill(parts, mode)
+        try:
+            await settled(replaced(self._lease.control, self.temporary, self._path, begun=True))
+        except Lost as lost:
+            self._service.lost(self._lease)
+            await recovered(self._service, self.temporary, self._path, entry.size, lost)
+        except BaseException as error:
+            await self.abandon(error)
+            raise
+        self._lease.give()
+        return entry.stat(self._path)
+
+    async def fill(self, parts: Parts, mode: int | None, /) -> Entry:
+        """Store the parts under the temporary name: what the server says is there."""
+        try:
+            size = await self._sent(parts)
+            return await self._checked(size, mode)
+        except BaseException as error:
+            await self.abandon(error)
+            raise
+
+    def keep(self) -> None:
+        """Leave the temporary to the caller, and give the connection back."""
+        self._lease.give()
+
+    async def abandon(self, error: BaseException, /) -> None:
+        """Remove the temporary, as well as that can be done now; also when cancelled."""
+        if self._transfer is None:
+            self._let_go(error)
+            return
+        self._transfer.close()
+        await settled(self._cleared(error))
+
+    async def _sent(self, parts: Parts) -> int:
+        control = self._lease.control
+        transfer = await self._opened(control)
+        with self._service.sending():
+            return await sent(control, transfer, parts)
+
+    async def _opened(self, control: Control) -> Transfer:
+        """The transfer; a folder that is missing is made when the server refuses the file."""
+        command = f"STOR {control.at(self.temporary)}"
+        try:
+            return await self._begin(control, command)
+        except Refused as refused:
+            folder = self._path.rpartition("/")[0]
+            if refused.code not in _NO_FOLDER:
+                raise
+            await settled(ensure_folder(control, folder))
+        try:
+            return await self._begin(control, command)
+        except Refused as refused:
+            if refused.code not in (501, 550, 553):
+                raise
+            raise PermissionDenied(
+                f"the server lets no file be stored in this folder ({refused})"
+            ) from refused
+
+    async def _begin(self, control: Control, command: str) -> Transfer:
+        """Once the command is sent, the server waits for data: only a transfer that began can be ended."""
+        self._transfer = transfer = Transfer(control, command)
+        await settled(transfer.begin())
+        return transfer
+
+    async def _checked(self, size: int, mode: int | None) -> Entry:
+        """Compare what is there with what was sent; the rename is announced in the same breath."""
+        control = self._lease.control
+        whole = control.at(self.temporary)
+        moding = [] if mode is None else [f"SITE CHMOD {mode:04o} {whole}"]
+        questions = asking(control, self.temporary)
+        answers = await control.ask(*moding, *questions, f"RNFR {whole}")
+        for answer in answers[: len(moding)]:
+            check_moded(control, answer)
+        facts = answers[len(moding) : -1]
+        if facts and not facts[0].is_unknown:
+            found = told(control, self.temporary, facts)
+            ready = answers[-1]
+        else:
+            if facts:
+                control.server.unlearn(questions[0][:4])
+            found = await looked_at(control, self.temporary)
+            ready = (await control.ask(f"RNFR {whole}"))[0]
+        if found is None:
+            raise Short(size, 0)
+        if found.size is not None and found.size != size:
+            raise Short(size, found.size)
+        control.checked(ready)
+        return found._replace(size=size)
+
+    async def _cleared(self, error: BaseException) -> None:
+        """First over the connection itself: there the server cannot yet be storing any more."""
+        control = self._lease.control
+        command = f"DELE {control.at(self.temporary)}"
+        try:
+            async with asyncio.timeout(_SOON):
+                await control.settle()
+                await control.ask(command)
+        except (Lost, TimeoutError):
+            self._lease.drop()
+            await self._cleared_otherwise(command)
+        self._let_go(error)
+
+    async def _cleared_otherwise(self, command: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._service.once(lambda control: control.ask(command))
+        except (Lost, Refused, StorageError, TimeoutError):
+            _log.warning("a temporary file, %r, is left behind; sweep clears it", self.temporary)
+
+    def _let_go(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._lease.drop()
+        elif isinstance(error, Lost):
+            self._service.lost(self._lease)
+        else:
+            self._lease.give()
+
+
+async def sent(control: Control, transfer: Transfer, parts: Parts, /) -> int:
+    """Send all parts and hear that they arrived: how many bytes there were."""
+    size = 0
+    data = transfer.data
+    try:
+        async with aclosing(parts.pieces()) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                await data.send(piece)
+        if not data.is_quiet:
+            raise Lost("dropped", "the data connection was cut")
+    except Lost:
+        transfer.close()
+        await _check_told(control)
+        raise
+    data.finish()
+    await transfer.end()
+    return size
+
+
+async def _check_told(control: Control) -> None:
+    """Why the data connection broke, where the server knows and says so."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SOON):
+            control.checked(await control.reply())
+
+
+def check_moded(control: Control, answer: Reply, /) -> None:
+    """Whether permission bits were set."""
+    if answer.is_good:
+        control.server.chmod = True
+        return
+    if answer.is_unknown:
+        control.server.chmod = False
+        raise Unsupported("the server has no SITE CHMOD, so it keeps no visibility")
+    raise control.refusal(answer)

@@ -1,0 +1,60 @@
+"""What a small FTP server holds, and in which ways it is not as it should be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.servers.process import HOST
+
+
+@dataclass(slots=True)
+class Lies:
+    """What is not as it should be; all may be changed at any time.
+
+    `lacks` are commands that are answered with 502, `answers` have their reply written here (bytes go
+    out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
+    and the connection ends without a word: once each, unless named more often. `after` is called when a
+    command was carried out.
+    """
+
+    features: tuple[str, ...] = (
+        "EPSV",
+        "MLST type*;size*;modify*;unix.mode*;",
+        "REST STREAM",
+        "UTF8",
+    )
+    lacks: set[str] = field(default_factory=set[str])
+    answers: dict[str, str | bytes] = field(default_factory=dict[str, str | bytes])
+    silent: set[str] = field(default_factory=set[str])
+    leaving: list[str] = field(default_factory=list[str])
+    losing: list[str] = field(default_factory=list[str])
+    after: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
+    names: list[bytes] = field(default_factory=list[bytes])
+    keeps_half: bool = False
+    sends: Callable[[bytes], bytes] = bytes
+    size_off: int = 0
+    replaces: bool = True
+    pasv_host: str = HOST
+    data_port: int | None = None
+    scattered: bool = False
+    cut_at: int | None = None
+    most: int | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """The files by absolute path, and the folders; `said` are all commands that came, in order."""
+
+    lies: Lies = field(default_factory=Lies)
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    folders: set[str] = field(default_factory=lambda: {"/"})
+    modes: dict[str, str] = field(default_factory=dict[str, str])
+    times: dict[str, str] = field(default_factory=dict[str, str])
+    said: list[str] = field(default_factory=list[str])
+
+    def asked(self, *verbs: str) -> list[str]:
+        """The commands that came: all, or those of these verbs."""
+        return [line for line in self.said if not verbs or line.partition(" ")[0] in verbs]
+
+    def left_over(self) -> list[str]:
+        """Temporaries that are still there."""
+        return [path for path in self.files if "/.storeroom-" in path]

@@ -1,0 +1,43 @@
+"""The process behind `pyftpd`: python -m tests.servers.pyftpd_process PORT FOLDER FIRST STOP TLS [CHAIN KEY]."""
+
+import logging
+import sys
+from typing import Any
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+from pyftpdlib.servers import FTPServer
+
+from tests.servers.ftp import PASSWORD, USERNAME
+from tests.servers.process import HOST
+
+
+class _Implicit(TLS_FTPHandler):
+    """TLS from the first byte."""
+
+    def handle(self) -> None:
+        self.secure_connection(self.get_ssl_context())
+
+    def handle_ssl_established(self) -> None:
+        super().handle()
+
+
+def _serve(
+    port: str, folder: str, first: str, stop: str, tls: str, chain: str = "", key: str = ""
+) -> None:
+    handler: Any = {"": FTPHandler, "explicit": TLS_FTPHandler, "implicit": _Implicit}[tls]
+    handler.authorizer = DummyAuthorizer()
+    handler.authorizer.add_user(USERNAME, PASSWORD, folder, perm="elradfmwMT")
+    handler.auth_failed_timeout = 0
+    logging.getLogger("pyftpdlib").setLevel(
+        logging.WARNING
+    )  # a line per command is half of its time
+    handler.passive_ports = range(int(first), int(stop)) or None
+    if tls:
+        handler.certfile, handler.keyfile = chain, key
+        handler.tls_control_required = handler.tls_data_required = True
+    FTPServer((HOST, int(port)), handler).serve_forever()
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
