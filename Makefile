@@ -24,9 +24,6 @@ define install
 	else echo "Missing here: $(1). Please install it (Debian: apt-get install $(1)) and run make again." >&2; exit 1; fi
 endef
 
-# npm packages of test servers: there are some as soon as a package.json is.
-SERVERS := $(if $(wildcard package.json),node_modules/.ready)
-
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -36,9 +33,13 @@ demo: $(VENV)/.demo ## store a real folder and read it back: make demo DIR=some/
 	$(PY) examples/demo.py $(if $(DIR),"$(DIR)")
 
 .PHONY: test
-test: $(VENV)/.dev $(SERVERS) ## every test, the README, the docs and the examples
-	$(call need,sshd,openssh-server)
+test: $(VENV)/.dev servers ## every test, the README, the docs and the examples
 	$(PY) -m pytest -n auto --maxprocesses 8 --dist loadscope $(ARGS)
+
+.PHONY: servers
+servers: node_modules/.ready ## the servers of the tests that are no Python packages: Azurite, sshd, vsftpd
+	$(call need,sshd,openssh-server)
+	$(call need,vsftpd,vsftpd)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff: rules and format
@@ -92,7 +93,7 @@ $(VENV)-bench/.ready: pyproject.toml | $(PY)
 	$(VENV)-bench/bin/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
-node_modules/.ready: package.json $(wildcard package-lock.json)
+node_modules/.ready: package.json package-lock.json
 	$(call need,npm,npm)
-	npm $(if $(wildcard package-lock.json),ci,install) --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
