@@ -128,7 +128,7 @@ async def test_a_signed_address_is_for_one_use_of_one_file(place: Container) -> 
         url.replace("🦔", "x").replace("%F0%9F%A6%94.bin", "%F0%9F%A6%94.bi"),
         url.replace(expiry, "2099-01-01T00%3A00%3A00Z"),
         url.replace("sp=r", "sp=rw"),
-        url[:-6] + "AAAA%3D",
+        f"{url.partition('sig=')[0]}sig={'A' * 43}%3D",
         url.partition("?")[0],
     ):
         assert changed != url

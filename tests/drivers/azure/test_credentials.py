@@ -195,7 +195,10 @@ async def test_without_azure_identity_the_command_to_get_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "azure.identity", None)
     driver = secure.driver(credential="default")
-    with pytest.raises(MissingPackage, match="azure-identity is not installed; run: pip install"):
+    with pytest.raises(
+        MissingPackage,
+        match=r"azure-identity is not installed; run: pip install 'storeroom.azure-identity.'",
+    ):
         await driver.get(KEY)
 
 
