@@ -1,7 +1,8 @@
 """Files in a container of Azure Blob Storage."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
@@ -78,6 +79,7 @@ __all__ = ["AzureDriver"]
 A = TypeVar("A")
 
 _PART: Final = 8 << 20
+_MINUTE: Final = timedelta(seconds=60)
 _FOLDER: Final = {"hdi_isfolder": "true"}
 
 
@@ -110,8 +112,8 @@ class AzureDriver(
 
     `url` is what public addresses begin with, `temporary_url` what signed ones do. Writes go to `tier`
     unless they name another. `checksum` is what guards bodies on their way: "md5" all of them, "none"
-    none; by itself those that go in one request. `verify` is False, or a file of authorities, for TLS; `verify_content`
-    compares what is read with the MD5 that the service keeps.
+    none; by itself those that go in one request. `verify` is False, or a file of authorities, for TLS;
+    `verify_content` compares what is read with the MD5 that the service keeps.
 
     Bodies of more than `multipart_threshold` bytes go up in blocks of `part_size`, `concurrency` at a
     time; large files come down in such pieces, `download_concurrency` at a time. `retries` are further
@@ -395,24 +397,24 @@ class AzureDriver(
     async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
         path = self._path(path)
         with translating(_of_version(self._failed), "read_version", path):
-            return await opened(self._container.reading, path, how, version)
+            return await opened(self._container.reading, path, how, _named(version))
 
     async def restore_version(self, path: str, version: str, /) -> Stat:
         path = self._path(path)
         with translating(_of_version(self._failed), "restore_version", path):
-            await self._copied(self, path, path, PLAIN, version)
+            await self._copied(self, path, path, PLAIN, _named(version))
         return await self.stat(path)
 
     async def remove_version(self, path: str, version: str, /) -> None:
         path = self._path(path)
         with translating(_of_version(self._failed), "remove_version", path):
-            await removing.remove_version(self._service, path, version)
+            await removing.remove_version(self._service, path, _named(version))
 
     async def acquire_lease(self, path: str, duration: timedelta, /) -> str:
         """The lease's id; it lasts 15 to 60 seconds, or for ever with `timedelta.max`."""
         path = self._path(path)
         with translating(self._failed, "acquire_lease", path):
-            return await keeping.acquire(self._client, path, duration)
+            return await keeping.acquire(self._service, self._client, path, duration)
 
     async def renew_lease(self, path: str, lease: str, /) -> None:
         path = self._path(path)
@@ -424,6 +426,21 @@ class AzureDriver(
         with translating(self._failed, "release_lease", path):
             await keeping.release(self._client, path, lease)
 
+    @asynccontextmanager
+    async def lease(self, path: str, /, duration: timedelta = _MINUTE) -> AsyncGenerator[str]:
+        """Hold a lease while the block runs, at most for its duration, and give it back: its id."""
+        held = await self.acquire_lease(path, duration)
+        try:
+            yield held
+        except BaseException:  # which is what is told, whatever becomes of the lease
+            await self._service.ended(asyncio.create_task(self.release_lease(path, held)))
+            raise
+        releasing = asyncio.create_task(self.release_lease(path, held))
+        try:
+            await asyncio.shield(releasing)
+        finally:
+            await self._service.ended(releasing)
+
     async def _copied(
         self,
         source: "AzureDriver",
@@ -432,7 +449,7 @@ class AzureDriver(
         how: WriteOptions,
         version: str | None = None,
     ) -> tuple[Stat, Stat]:
-        address = await source._presigning.address(path, self._service.target, version)
+        address = await source._presigning.address(path, self._service, version)
         origin = (source._container, source._client)
         target = (self._container, self._client)
         return await copied(origin, path, address, target, to, how, version)
@@ -451,6 +468,13 @@ def _lacking(access: Access) -> frozenset[Callable[..., Any]]:
     """The abilities that not everybody has."""
     can_sign = access.key is not None or access.tokens is not None
     return frozenset(() if can_sign else (PresignRead, PresignWrite))
+
+
+def _named(version: str) -> str:
+    """The version's id; an empty one would be left out of the address, and the file itself be meant."""
+    if not version:
+        raise NotFound("there is no such version")
+    return version
 
 
 def _of_version(table: Table) -> Table:

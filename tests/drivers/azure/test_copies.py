@@ -9,6 +9,7 @@ from storeroom.contracts.errors import NotFound, PreconditionFailed, Unavailable
 from storeroom.contracts.values import WriteOptions
 from tests.drivers.azure.container import SMALL_PARTS, Container, operations, read
 from tests.drivers.s3.bucket import KEY, MIB, random_bytes, streamed
+from tests.drivers.test_azure import signature_of
 from tests.servers.azure import AsyncBearer
 
 DRESSED = WriteOptions(
@@ -170,3 +171,52 @@ async def test_a_move_takes_along_what_belongs_to_the_file(place: Container) -> 
     await driver.move("log", "old log")
     await driver.append("old log", b"2")
     assert await driver.get("old log") == b"12"
+
+
+async def test_a_copy_out_of_the_archive_shows_itself_when_it_is_whole(
+    container: Container,
+) -> None:
+    """It takes hours, in which the file of before is there."""
+    driver = container.driver()
+    await driver.write("source", Body(b"new"), WriteOptions(tags={"t": "1"}, tier="Archive"))
+    container.put(b"old")
+    container.strict.settings(pending_copies=2)
+    work = asyncio.create_task(driver.copy_within("source", KEY, WriteOptions(tier="Hot")))
+    await asyncio.sleep(0.3)
+    assert container.get() == b"old"
+    container.strict.settings(pending_copies=0)
+    await work
+    assert container.get() == b"new"
+    assert await driver.read_tags(KEY) == {"t": "1"}
+    assert container.hidden() == []
+
+
+async def test_what_is_stored_there_during_a_copy_is_not_dressed(container: Container) -> None:
+    driver = container.driver()
+    container.put(b"new", "source")
+    container.strict.settings(pending_copies=-1)
+    how = WriteOptions(content_type="a/b")
+    work = asyncio.create_task(driver.copy_within("source", KEY, how))
+    await asyncio.sleep(0.3)
+    container.strict.finish_copies()
+    container.put(b"another's")
+    assert (await work).etag is None
+    assert (await driver.stat(KEY)).content_type != "a/b"
+
+
+async def test_who_comes_with_a_signature_copies_from_who_has_the_key(container: Container) -> None:
+    there = container.sibling()
+    there.put(b"x", "a b/ü%2F")
+    driver = container.driver(sas_token=signature_of(container.server, container.name))
+    await driver.copy_from(there.driver(), "a b/ü%2F", KEY)
+    assert container.get() == b"x"
+
+
+async def test_who_comes_with_a_signature_is_not_let_in_by_anothers_token(
+    secure: Container,
+) -> None:
+    there = secure.sibling()
+    there.put(b"x")
+    driver = secure.driver(sas_token=signature_of(secure.server, secure.name))
+    with pytest.raises(Unsupported, match="sas_token"):
+        await driver.copy_from(there.driver(credential=AsyncBearer(there.server.token)), KEY, "b")

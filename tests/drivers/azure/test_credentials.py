@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import traceback
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import ConfigError, MissingPackage, PermissionDenied
+from storeroom.drivers._azure.tokens import Standard
 from storeroom.drivers.azure import AzureDriver
 from tests.drivers.azure.container import Container, read
 from tests.drivers.s3.bucket import KEY
@@ -152,6 +154,7 @@ async def test_a_credential_that_gives_no_token_says_so(secure: Container, kind:
     with pytest.raises(PermissionDenied, match="gives no token") as caught:
         await driver.get(KEY)
     assert SECRET not in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 class Default(Bearer):
@@ -210,3 +213,75 @@ async def test_the_real_default_credential_finds_nobody_here(
     driver = secure.driver(credential="default")
     with pytest.raises(PermissionDenied, match="gives no token"):
         await driver.get(KEY)
+
+
+async def test_many_removals_are_made_with_the_new_token_and_the_new_clock(
+    container: Container, secure: Container
+) -> None:
+    """What was refused as a whole has the old ones inside."""
+    for place in (container, secure):
+        for name in "ab":
+            place.put(b"x", name)
+    container.strict.settings(clock=3600)
+    assert await container.driver().remove_many(["a", "b"]) == {"a": True, "b": True}
+    container.strict.settings(clock=0)
+    credential = Renewing("old")
+    secure.strict.settings(expired=["old"])
+    driver = secure.driver(credential=credential)
+    credential.next = secure.server.token
+    assert await driver.remove_many(["a", "b"]) == {"a": True, "b": True}
+
+
+class Renewing:
+    """A token that is refused, and then one that is not."""
+
+    def __init__(self, first: str) -> None:
+        self.first: str | None = first
+        self.next = ""
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        text, self.first = self.first or self.next, None
+        return AccessToken(text, int(time.time()) + 3600)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"endpoint_url": "http://files.test/acc1", "sas_token": SAS},
+        {
+            "connection_string": f"BlobEndpoint=http://files.test/acc1;SharedAccessSignature={SAS}",
+        },
+    ],
+    ids=str,
+)
+def test_a_signature_does_not_travel_in_the_open(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="over https only"):
+        AzureDriver("media", **options)
+    AzureDriver("media", endpoint_url="http://localhost:10000/acc1", sas_token=SAS)
+
+
+@pytest.mark.parametrize("said", ["DefaultEndpointsProtocol=ftp", "EndpointSuffix=a?b"])
+def test_a_connection_string_makes_an_address(said: str) -> None:
+    with pytest.raises(ConfigError, match="what connection_string makes of"):
+        AzureDriver("media", connection_string=f"AccountName=acc1;AccountKey={SECRET};{said}")
+
+
+async def test_a_default_credential_that_is_forgotten_while_it_is_asked_gives_its_token(
+    secure: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Standard()
+
+    class Forgotten(Bearer):
+        def __init__(self) -> None:
+            super().__init__(TOKEN[0])
+
+        def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+            source.forget()
+            return super().get_token(*scopes)
+
+    module = ModuleType("azure.identity")
+    module.DefaultAzureCredential = Forgotten  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "azure.identity", module)
+    TOKEN[:] = [secure.server.token]
+    assert source.fetch().text == secure.server.token
+    assert source.fetch().text == secure.server.token

@@ -1,6 +1,7 @@
 """What is Azure's own: folders' marks, append blobs, tiers, versions, leases, attributes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,11 +10,13 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
     AlreadyExists,
     InvalidArgument,
+    InvalidPath,
     NotFound,
     PreconditionFailed,
     Unsupported,
 )
 from storeroom.contracts.values import Folder, Stat, WriteOptions
+from storeroom.drivers._azure.listing import HIDDEN
 from storeroom.drivers._azure.metadata import decoded_name, encoded_name
 from tests.drivers.azure.container import SMALL_PARTS, Container, operations, read
 from tests.drivers.s3.bucket import KEY, MIB, random_bytes, streamed
@@ -306,3 +309,62 @@ async def test_a_listing_tells_what_is_known(place: Container) -> None:
     assert (entry.size, entry.etag, entry.modified) == (1, stat.etag, stat.modified)
     assert (entry.content_type, entry.tier) == ("a/b", "Cool")
     assert abs(datetime.now(UTC) - (entry.modified or datetime.max)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("change", [WriteOptions(tags={"t": "2"}), WriteOptions(tier="Cool")])
+async def test_tags_and_tiers_change_of_the_file_that_is_named_only(
+    place: Container, change: WriteOptions
+) -> None:
+    driver = place.driver()
+    await driver.write(KEY, Body(b"x"), WriteOptions(tags={"t": "1"}, tier="Hot"))
+    with pytest.raises(PreconditionFailed):
+        await driver.change_attributes(KEY, replace(change, if_match='"0x0"'))
+    assert await driver.read_tags(KEY) == {"t": "1"}
+    etag = (await driver.stat(KEY)).etag
+    assert (await driver.change_attributes(KEY, replace(change, if_match=etag))).path == KEY
+    assert (await driver.stat(KEY)).tier == (change.tier or "Hot")
+
+
+async def test_no_version_at_all_is_not_the_file_itself(container: Container) -> None:
+    driver = container.driver()
+    await driver.put(KEY, b"x")
+    for verb in (driver.remove_version, driver.read_version, driver.restore_version):
+        with pytest.raises(NotFound, match="no such version"):
+            await verb(KEY, "")
+    assert container.get() == b"x"
+
+
+async def test_a_lease_lasts_as_long_as_its_block(place: Container) -> None:
+    driver = place.driver()
+    await driver.put(KEY, b"x")
+    async with driver.lease(KEY, duration=SHORT) as lease:
+        await driver.renew_lease(KEY, lease)
+        with pytest.raises(PreconditionFailed, match="lease"):
+            await driver.put(KEY, b"y")
+    await driver.put(KEY, b"y")
+    with pytest.raises(ZeroDivisionError):
+        async with driver.lease(KEY):
+            raise ZeroDivisionError
+    await driver.put(KEY, b"z")
+
+
+async def test_a_lease_is_given_back_by_who_is_cancelled(container: Container) -> None:
+    driver = container.driver()
+    await driver.put(KEY, b"x")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2), driver.lease(KEY, duration=timedelta.max):
+            await asyncio.sleep(60)
+    await driver.put(KEY, b"y")
+
+
+async def test_copies_under_way_are_nobodys_files(container: Container) -> None:
+    hidden = f"{HIDDEN}0123"
+    container.put(b"x", hidden)
+    container.put(b"x", "a")
+    driver = container.driver(paths="service")
+    assert await driver.all_files() == ["a"]
+    assert await driver.files() == ["a"]
+    for path in (hidden, f"b/{hidden}/c"):
+        with pytest.raises(InvalidPath, match="storeroom's own"):
+            await driver.put(path, b"y")
+    assert container.get(hidden) == b"x"

@@ -27,6 +27,7 @@ from storeroom.drivers._azure.removing import remove
 from storeroom.drivers._azure.settling import commit
 from storeroom.drivers._azure.uploading import put, stored
 from storeroom.drivers._http.failures import unknown_outcome
+from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.parts import parts_of, send_all
 from storeroom.drivers._http.reading import looked_at, opened
 from storeroom.drivers._http.wire import Lost, Refused, Request
@@ -36,7 +37,9 @@ __all__ = ["Appending"]
 _MOST: Final = 4 << 20
 _REWRITTEN: Final = 256 << 10
 _NEW: Final = {"if-none-match": "*"}
-_TRIES: Final = 1000
+_TRIES: Final = 100
+_TRIES_OF_LARGE: Final = 10
+_SLOWEST: Final = 5  # the attempt whose pause is the longest, some seconds
 _OVERTAKEN: Final = frozenset(
     (
         *("AppendPositionConditionNotMet", "BlobAlreadyExists", "BlobNotFound", "ConditionNotMet"),
@@ -66,7 +69,7 @@ class Appending:
 
     async def _extend(self, path: str, body: Body, small: bytes | None, how: WriteOptions) -> Stat:
         """Who is overtaken by another process begins anew."""
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES_OF_LARGE if small is None else _TRIES):
             headers = await self._looked(path)
             try:
                 if headers is None:
@@ -77,6 +80,7 @@ class Appending:
                     raise
                 if small is None and not body.replayable:
                     raise _overtaken(path) from refused
+            await asyncio.sleep(pause(min(attempt, _SLOWEST), {}))
         raise _overtaken(path)
 
     async def _looked(self, path: str) -> Mapping[str, str] | None:
@@ -122,8 +126,8 @@ class Appending:
         empty = written(path, 0, reply)
         try:
             return await self._grown(path, content, empty)
-        except (Refused, Lost):
-            with suppress(Refused, Lost):
+        except (Refused, Lost, Unavailable):
+            with suppress(Refused, Lost, Unavailable):
                 await remove(self._service, path, {"if-match": empty.etag or "*"})
             raise
 
@@ -161,23 +165,25 @@ class Appending:
         request = Request("append", "PUT", path, (("comp", "appendblock"),), headers, content)
         try:
             reply, _ = await self._service.commit(request)
-        except Refused as refused:
-            if request.uncertain and refused.status == 412:
-                return await self._looked_for(path, content, at, refused)
+        except (Refused, Lost) as error:
+            if request.uncertain and (_is_overtaken(error) or _is_silent(error)):
+                return await self._looked_for(path, content, at, error)
             raise
         return written(path, at + len(content), reply)
 
-    async def _looked_for(self, path: str, content: bytes, at: int, refused: Refused) -> Stat:
+    async def _looked_for(self, path: str, content: bytes, at: int, error: Refused | Lost) -> Stat:
         """Whether an earlier try, whose reply was lost, added these bytes."""
         stop = at + len(content)
         try:
             async with await opened(self._container.reading, path, ReadOptions(at, stop)) as source:
-                found = await source.read()
+                found, size = await source.read(), source.stat.size
         except (Refused, Lost):
-            raise unknown_outcome(path) from refused
-        if found != content:
-            raise refused
-        return Stat(path, stop)
+            raise unknown_outcome(path) from error
+        if found == content:
+            return Stat(path, stop)
+        if size == at or _is_overtaken(error):
+            raise error
+        raise unknown_outcome(path) from error
 
     async def _lengthened(
         self,
@@ -267,6 +273,15 @@ async def _small(body: Body) -> bytes | None:
             return None
         return await body.content()
     return await body.content() if (body.size or 0) <= _MOST else None
+
+
+def _is_overtaken(error: Refused | Lost) -> bool:
+    return isinstance(error, Refused) and error.status == 412
+
+
+def _is_silent(error: Refused | Lost) -> bool:
+    """Whether the service did not say what it did."""
+    return isinstance(error, Lost) or error.status >= 500
 
 
 def _overtaken(path: str) -> Unavailable:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from storeroom.contracts import threads
 from storeroom.contracts.body import Piece
 from storeroom.drivers._azure.service import AzureService
-from storeroom.drivers._azure.settling import is_unsettled, settle
+from storeroom.drivers._azure.settling import is_in_doubt, is_unsettled, settle
 from storeroom.drivers._azure.xml import block_list, read_blocks, read_names
 from storeroom.drivers._http.failures import unknown_outcome
 from storeroom.drivers._http.wire import Content, Lost, Refused, Request, size_of
@@ -99,7 +99,13 @@ class Blocks:
         began = asyncio.get_running_loop().time()
         try:
             return (await self._service.commit(request))[0]
+        except Lost as lost:
+            if is_in_doubt(request, lost):
+                return await self._looked(ids, request, lost, began)
+            raise
         except Refused as refused:
+            if is_in_doubt(request, refused):
+                return await self._looked(ids, request, refused, began)
             if is_unsettled(request, refused) or (request.uncertain and refused.code == _LOST):
                 return await self._looked(ids, request, refused, began)
             if refused.code == _LOST:
@@ -107,15 +113,15 @@ class Blocks:
             raise
 
     async def _looked(
-        self, ids: Sequence[str], request: Request, refused: Refused, began: float
+        self, ids: Sequence[str], request: Request, error: Refused | Lost, began: float
     ) -> Mapping[str, str]:
         """Whether an earlier try, whose reply was lost, made the file of these very blocks."""
         try:
             headers, blocks = await committed(self._service, self._path)
         except (Refused, Lost):
-            raise unknown_outcome(self._path) from refused
+            raise unknown_outcome(self._path) from error
         if [name for name, _ in blocks] != list(ids):
-            await settle(self._service, request, refused, began)
+            await settle(self._service, request, error, began)
         return headers
 
 

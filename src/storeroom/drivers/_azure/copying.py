@@ -1,7 +1,7 @@
 """Copies that the service makes by itself, and those from another account.
 
-Inside an account they are done at once. From another one they take their time, and while they do the
-target is empty: such a copy goes to a hidden name first.
+Inside an account they are done at once. From another one, and out of the archive, they take their time,
+and while they do the target is empty: such a copy goes to a hidden name first.
 https://learn.microsoft.com/rest/api/storageservices/copy-blob
 """
 
@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from storeroom.contracts.errors import Unavailable, Unsupported
-from storeroom.contracts.paths import RESERVED
 from storeroom.contracts.values import PLAIN, Stat, WriteOptions
 from storeroom.drivers._azure.client import Client
 from storeroom.drivers._azure.container import Container
 from storeroom.drivers._azure.headers import conditions_of, describing, explicit_tier
 from storeroom.drivers._azure.keeping import HEADERS, carried_tags, dress
+from storeroom.drivers._azure.listing import HIDDEN
 from storeroom.drivers._azure.removing import remove
 from storeroom.drivers._azure.service import AzureService
 from storeroom.drivers._azure.settling import commit
@@ -65,12 +65,15 @@ async def copied(
     said = {**describing(options), **conditions_of(how)}
     pinned = {} if stat.etag is None else {"x-ms-source-if-match": stat.etag}
     copying = _Copying(container.service)
-    if origin.service.target.account == container.service.target.account:
+    thaws = stat.tier == _ARCHIVE and how.tier != _ARCHIVE
+    if origin.service.target.account == container.service.target.account and not thaws:
         etag = await copying.run(address, to, {**said, **pinned})
     else:
-        etag = await copying.by_a_hidden_name(address, to, pinned, said)
-    done = replace(stat, etag=etag)
-    etag = await _dressed(client, to, how, done, headers.get("content-md5"))
+        first = {**pinned, **describing(WriteOptions(tier=how.tier if thaws else None))}
+        etag = await copying.by_a_hidden_name(address, to, first, said)
+    if etag is not None:  # else something else is there by now, which is not ours to dress
+        done = replace(stat, etag=etag)
+        etag = await _dressed(client, to, how, done, headers.get("content-md5"))
     return Stat(to, stat.size, etag=etag), stat
 
 
@@ -81,13 +84,13 @@ class _Copying:
         self._service = service
 
     async def by_a_hidden_name(
-        self, address: str, to: str, pinned: Mapping[str, str], said: Mapping[str, str]
+        self, address: str, to: str, first: Mapping[str, str], said: Mapping[str, str]
     ) -> str | None:
-        """Copy from another account, and then to its place in one step: the new etag."""
+        """Copy what takes its time, and then to its place in one step: the new etag."""
         place, access = self._service.target.place, self._service.access
-        hidden = f"{RESERVED}copy-{secrets.token_hex(16)}"
+        hidden = f"{HIDDEN}{secrets.token_hex(16)}"
         try:
-            await self.run(address, hidden, pinned)
+            await self.run(address, hidden, first)
             near = place.origin + access.address(encoded_path(place.path(hidden)), "")
             return await self.run(near, to, said)
         finally:

@@ -3,7 +3,7 @@
 https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from storeroom.contracts.errors import (
@@ -155,15 +155,15 @@ FAILURES: Final = Failures(
 """The errors of Blob Storage by kind."""
 
 
-def explaining(container: str, origin: Callable[[], str], /, *, creating: bool = False) -> Table:
+def explaining(container: str, origin: str, /, *, creating: bool = False) -> Table:
     """`FAILURES`, for one container; `creating` makes a failed condition `AlreadyExists`."""
 
     def table(error: Exception) -> StorageError | None:
         if not isinstance(error, Refused):
-            return FAILURES.kind_of(error, origin())
+            return FAILURES.kind_of(error, origin)
         if error.code == "ContainerNotFound":
             return ConfigError(
-                f"there is no container {container!r} at {origin()}; make it, or name another"
+                f"there is no container {container!r} at {origin}; make it, or name another"
             )
         if creating and error.code == "ConditionNotMet":
             return AlreadyExists("there is a file already")
@@ -171,6 +171,6 @@ def explaining(container: str, origin: Callable[[], str], /, *, creating: bool =
             return Unsupported(_CODES["InvalidBlobTier"][1])
         if error.code == "CannotVerifyCopySource" and error.status != 404:
             return PermissionDenied("the service may not read the file to copy from")
-        return FAILURES.kind_of(error, origin())
+        return FAILURES.kind_of(error, origin)
 
     return table

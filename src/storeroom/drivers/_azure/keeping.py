@@ -1,12 +1,12 @@
 """What a container keeps beside the bytes: headers, metadata, tags, tiers, versions, leases."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Literal
 from uuid import uuid4
 
-from storeroom.contracts.errors import InvalidArgument, Unsupported
+from storeroom.contracts.errors import InvalidArgument, PreconditionFailed, Unsupported
 from storeroom.contracts.values import Stat, Version, WriteOptions
 from storeroom.drivers._azure.client import Client
 from storeroom.drivers._azure.container import Container
@@ -15,7 +15,7 @@ from storeroom.drivers._azure.listing import page_of
 from storeroom.drivers._azure.service import AzureService
 from storeroom.drivers._azure.settling import Doubtful
 from storeroom.drivers._http.reading import looked_at
-from storeroom.drivers._http.wire import Refused
+from storeroom.drivers._http.wire import Lost, Refused
 
 __all__ = [
     "HEADERS",
@@ -50,9 +50,9 @@ async def change(container: Container, client: Client, path: str, how: WriteOpti
     describing(how)  # refuses before anything is done what cannot be kept
     headers = await looked_at(container.reading, path)
     stat = container.stat_in(path, headers)
-    wanted = how.if_match
-    if wanted is not None:
-        stat = replace(stat, etag=wanted)
+    # Requests for tags and tiers take no such condition.
+    if how.if_match not in (None, stat.etag):
+        raise PreconditionFailed("the file is not the one that if_match names", path=path)
     await dress(client, path, how, stat, headers.get("content-md5"))
     if how.tags is not None:
         await change_tags(client, path, how.tags)
@@ -133,13 +133,19 @@ async def versions(service: AzureService, path: str, /) -> list[Version]:
     return sorted(found, key=lambda version: version.id, reverse=True)
 
 
-async def acquire(client: Client, path: str, duration: timedelta, /) -> str:
-    """Take the lease: its id, chosen here, so that asking again for it takes no second one."""
+async def acquire(service: AzureService, client: Client, path: str, duration: timedelta, /) -> str:
+    """Take the lease: its id, chosen here, so that asking again for it takes no second one.
+
+    One that nobody will learn of is given back, if it was taken.
+    """
     seconds = _seconds(duration)
-    blob = await client.blob(path)
-    lease = await blob.acquire_lease(seconds, str(uuid4()))
-    held: str = lease.id
-    return held
+    blob, lease = await client.blob(path), str(uuid4())
+    try:
+        await blob.acquire_lease(seconds, lease)
+    except (asyncio.CancelledError, Lost):
+        await service.ended(asyncio.create_task(release(client, path, lease)))
+        raise
+    return lease
 
 
 async def renew(client: Client, path: str, lease: str, /) -> None:

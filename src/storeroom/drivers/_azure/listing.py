@@ -6,13 +6,17 @@ from dataclasses import replace
 from typing import Final
 
 from storeroom.contracts import threads
+from storeroom.contracts.paths import RESERVED
 from storeroom.contracts.values import Folder, ScanOptions, Stat
 from storeroom.drivers._azure.service import AzureService
 from storeroom.drivers._azure.xml import Listed, read_listing
 from storeroom.drivers._http.listing import Listing, Scan, Strangers
 from storeroom.drivers._http.wire import Request
 
-__all__ = ["Pages", "is_anything_under", "page_of", "scanned"]
+__all__ = ["HIDDEN", "Pages", "is_anything_under", "page_of", "scanned"]
+
+HIDDEN: Final = f"{RESERVED}copy-"
+"""What the names of copies begin with that are still under way; nobody is shown them."""
 
 _PAGE: Final = "5000"
 _ON_THE_LOOP: Final = 64 << 10
@@ -72,6 +76,7 @@ class Pages:
         shallow: bool = False,
     ) -> Listing:
         blobs, folders, token = await page_of(self._service, prefix, token=token, shallow=shallow)
+        blobs = [blob for blob in blobs if not blob.key.startswith(HIDDEN)]
         marks = [f"{blob.key.rstrip('/')}/" for blob in blobs if blob.is_folder]
         if not marks:
             return Listing(blobs, folders, token)

@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-cont
 from typing import Final
 
 from storeroom.contracts.errors import InvalidPath
-from storeroom.contracts.paths import check_folder, check_path
+from storeroom.contracts.paths import RESERVED, check_folder, check_path
 
 __all__ = ["checked", "checked_folder", "is_kept"]
 
@@ -17,7 +17,7 @@ _LONGEST: Final = 1024
 def checked(path: str, /, *, strict: bool) -> str:
     """The path, or `InvalidPath` where the service would store it under another name."""
     path = check_path(path, strict=strict)
-    reason = _refusal(path)
+    reason = _refusal(path) or _reservation(path)
     if reason is not None:
         raise InvalidPath(reason, path=path)
     return path
@@ -32,6 +32,12 @@ def checked_folder(folder: str, /, *, strict: bool) -> str:
 def is_kept(path: str, /) -> bool:
     """Whether the service keeps this very name."""
     return _refusal(path) is None
+
+
+def _reservation(path: str) -> str | None:
+    if not any(segment.startswith(RESERVED) for segment in path.split("/")):
+        return None
+    return f"segments beginning {RESERVED!r} are storeroom's own; choose another name"
 
 
 def _refusal(path: str) -> str | None:

@@ -12,7 +12,7 @@ from storeroom.contracts.errors import InvalidArgument, PermissionDenied, Unsupp
 from storeroom.contracts.values import Grant, Upload
 from storeroom.drivers._azure.client import Client
 from storeroom.drivers._azure.service import AzureService
-from storeroom.drivers._azure.target import Target, is_here
+from storeroom.drivers._azure.target import is_here
 from storeroom.drivers._http.canonical import encoded_path, encoded_query
 from storeroom.drivers._http.place import Place, attachment, public_address
 
@@ -55,15 +55,22 @@ class Presigning:
         url = await self._signed(self._place, grant.path, allowed, grant.expires, ip=ip)
         return Upload(url, "PUT", {"x-ms-blob-type": "BlockBlob"})
 
-    async def address(self, path: str, reader: Target, version: str | None, /) -> str:
-        """Where the service of `reader` finds the file: its account may, another one for a day."""
+    async def address(self, path: str, reader: AzureService, version: str | None, /) -> str:
+        """Where `reader` has its service find the file: who may read there does, another one for a day.
+
+        A signature in the URL of one request says nothing of the file that is to be copied.
+        """
         own, access = self._service.target, self._service.access
+        may = own.account == reader.target.account and reader.access.sas is None
+        if not may and access.key is not None:
+            return await self._signed(own.place, path, "r", self._service.clock.now() + _COPYING)
+        if not may and access.tokens is not None:
+            raise Unsupported(
+                "copies from another account, or to a disk with a sas_token, want account_key or "
+                "sas_token where they come from"
+            )
         query = encoded_query((("versionid", version),) if version is not None else ())
-        if own.account == reader.account or access.key is None:
-            if own.account != reader.account and access.tokens is not None:
-                raise Unsupported("copies from another account want its account_key or sas_token")
-            return own.place.origin + access.address(encoded_path(own.place.path(path)), query)
-        return await self._signed(own.place, path, "r", self._service.clock.now() + _COPYING)
+        return own.place.origin + access.address(encoded_path(own.place.path(path)), query)
 
     async def _signed(
         self,

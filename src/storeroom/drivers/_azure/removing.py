@@ -94,19 +94,32 @@ async def _together(
     reply, answer = await service.commit(request)
     parts = read_parts(reply.get("content-type", ""), answer)
     told = {key: parts.get(number) for number, key in enumerate(keys)}
-    again = [key for key, part in told.items() if part is None or _passes(part)]
+    # Sent again, the body still had the old token and date in it.
+    renewed = bool(request.mended)
     answers = {
         key: _answer(key, part, table, uncertain=request.uncertain)
         for key, part in told.items()
-        if part is not None and not _passes(part)
+        if part is not None and not _passes(part, renewed=renewed)
     }
-    answers.update(await each_alone(again, lambda key: remove(service, key), table))
-    return answers
+
+    async def again(key: str) -> bool | None:
+        there = await remove(service, key)
+        return there or (None if request.uncertain or _is_silent(told[key]) else there)
+
+    left = [key for key in told if key not in answers]
+    return {**answers, **await each_alone(left, again, table)}
 
 
-def _passes(part: Part) -> bool:
+def _passes(part: Part, *, renewed: bool) -> bool:
     """Whether the failure may be gone at the next try."""
+    if part.status in (401, 403):
+        return renewed
     return part.status >= 500 or part.code in RETRIED
+
+
+def _is_silent(part: Part | None) -> bool:
+    """Whether the file may have been removed, though nothing said so."""
+    return part is None or part.status >= 500
 
 
 def _answer(key: str, part: Part, table: Table, *, uncertain: bool) -> bool | StorageError | None:

@@ -43,8 +43,8 @@ class AzureService(HttpService):
 
     def table(self, *, creating: bool = False) -> Callable[[Exception], StorageError | None]:
         """The errors of this container by kind."""
-        origin = self.target.account.url
-        return explaining(self.target.container, lambda: origin, creating=creating)
+        target = self.target
+        return explaining(target.container, target.account.url, creating=creating)
 
     def failure_in(self, reply: Reply, body: bytes, /) -> Failure:
         return read_error(reply.headers.get("x-ms-error-code", ""), body)

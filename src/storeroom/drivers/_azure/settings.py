@@ -6,7 +6,7 @@ from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.values import Attribute, Traits
 from storeroom.drivers._azure.access import Access
 from storeroom.drivers._azure.signature import Signer
-from storeroom.drivers._azure.target import Account, account_in
+from storeroom.drivers._azure.target import Account, account_in, is_here
 from storeroom.drivers._azure.tokens import Given, Standard, Tokens, Waiting, is_awaited
 from storeroom.drivers._azure.uploading import Checksum, Rules
 
@@ -80,11 +80,14 @@ def access_of(
             raise ConfigError("account_name is missing; the address does not say it")
         return Access(Signer(account.name, account_key), account_key)
     if sas_token is not None:
+        if account.scheme != "https" and not is_here(account.host):
+            raise ConfigError(
+                "a sas_token goes over https only, or to this machine; whoever sees it on its way has it"
+            )
         return Access(sas=_sas(sas_token))
     if account.scheme != "https":
         raise ConfigError(
-            "a credential's tokens go over https only; give an https endpoint_url, or account_key or "
-            "sas_token"
+            "a credential's tokens go over https only; give an https endpoint_url, or account_key"
         )
     return Access(tokens=_tokens(credential))
 

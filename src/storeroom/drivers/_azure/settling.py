@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from storeroom.drivers._azure.failures import EXISTS
 from storeroom.drivers._azure.service import AzureService
@@ -11,9 +11,10 @@ from storeroom.drivers._http.dates import moment
 from storeroom.drivers._http.failures import unknown_outcome
 from storeroom.drivers._http.wire import Lost, Refused, Request
 
-__all__ = ["Doubtful", "commit", "is_unsettled", "settle"]
+__all__ = ["Doubtful", "commit", "is_in_doubt", "is_unsettled", "settle"]
 
 _SECOND = timedelta(seconds=1)
+_CONDITIONS: Final = frozenset(("if-match", "if-none-match"))
 
 
 class Doubtful(Refused):
@@ -27,10 +28,14 @@ async def commit(
     *,
     undo: Callable[[Mapping[str, str], bytes], Awaitable[None]] | None = None,
 ) -> tuple[Mapping[str, str], bytes]:
-    """`HttpService.commit`, whose failed conditions are true ones."""
+    """`HttpService.commit`, whose failed conditions are true ones; one that is lost is not to be repeated."""
     began = asyncio.get_running_loop().time()
     try:
         return await service.commit(request, undo=undo)
+    except Lost as lost:
+        if is_in_doubt(request, lost):
+            raise unknown_outcome(request.key or "") from lost
+        raise
     except Refused as refused:
         if is_unsettled(request, refused):
             await settle(service, request, refused, began)
@@ -45,17 +50,23 @@ def is_unsettled(request: Request, refused: Refused, /) -> bool:
     return request.uncertain and failed and not refused.code.startswith("Lease")
 
 
+def is_in_doubt(request: Request, error: Refused | Lost, /) -> bool:
+    """Whether it may have been done though the last try failed too, so that its condition fails from now on."""
+    failed = isinstance(error, Lost) or error.status >= 500
+    return request.uncertain and failed and not _CONDITIONS.isdisjoint(request.headers)
+
+
 async def settle(
-    service: AzureService, request: Request, refused: Refused, began: float, /
+    service: AzureService, request: Request, error: Refused | Lost, began: float, /
 ) -> NoReturn:
-    """The refusal, where the file is older than the first try; else nobody can tell."""
+    """The error, where the file is older than the first try; else nobody can tell."""
     path = request.key or ""
     try:
         headers, _ = await service.answer(Request("head", "HEAD", path))
     except (Refused, Lost):
-        raise unknown_outcome(path) from refused
+        raise unknown_outcome(path) from error
     now, modified = moment(headers.get("date")), moment(headers.get("last-modified"))
     ago = timedelta(seconds=asyncio.get_running_loop().time() - began)
     if now is not None and modified is not None and modified < now - ago - _SECOND:
-        raise refused
-    raise unknown_outcome(path) from refused
+        raise error
+    raise unknown_outcome(path) from error

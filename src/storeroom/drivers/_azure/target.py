@@ -14,6 +14,7 @@ __all__ = ["Account", "Target", "account_in", "is_here", "target_of"]
 _CONTAINER: Final = re.compile(r"\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*")
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
 _SUFFIX: Final = "core.windows.net"
+_TOLD: Final = "what connection_string makes of DefaultEndpointsProtocol and EndpointSuffix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def account_in(
             raise ConfigError(
                 f"account_name is an account's name, 3 to 24 small letters and digits, not {name!r}"
             )
-        return Account(name, scheme, f"{name}.blob.{suffix}", "")
+        return Account(name, *base_of(f"{scheme}://{name}.blob.{suffix}", _TOLD))
     scheme, host, base = base_of(endpoint, "endpoint_url")
     if _is_shared(host) and not base and name is not None:
         base = f"/{name}"

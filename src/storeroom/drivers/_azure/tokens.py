@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Final
 
 from storeroom.contracts.errors import PermissionDenied
@@ -47,25 +48,33 @@ class Standard:
 
     def __init__(self) -> None:
         self._made: Any = None  # azure-identity comes with an extra
+        self._making = Lock()
 
     def fetch(self) -> Token:
         """A token of this moment; `PermissionDenied` where no credential is found."""
-        if self._made is None:
-            with extra("azure-identity", "azure-identity"):
-                from azure.identity import DefaultAzureCredential
-            self._made = DefaultAzureCredential()
         with _telling():
-            return _token(self._made.get_token(_SCOPE))
+            return _token(self._credential().get_token(_SCOPE))
 
     def forget(self) -> None:
-        """Look for a credential again at the next fetch."""
-        self.close()
+        """Look for a credential again at the next fetch; one that is being asked stays open until then."""
+        self._made = None
 
     def close(self) -> None:
         """Close what was made."""
-        made, self._made = self._made, None
+        with self._making:
+            made, self._made = self._made, None
         if made is not None:
             made.close()
+
+    def _credential(self) -> Any:
+        """The credential; kept by whoever asks it, for another thread may forget it meanwhile."""
+        with self._making:
+            made = self._made
+            if made is None:
+                with extra("azure-identity", "azure-identity"):
+                    from azure.identity import DefaultAzureCredential
+                self._made = made = DefaultAzureCredential()
+            return made
 
 
 class Tokens(Keys[Token]):
@@ -115,7 +124,7 @@ def _telling() -> Generator[None]:
         raise PermissionDenied(
             f"the credential gives no token ({type(error).__name__}); check what it is made of, and "
             "that it may read and write blobs of this account"
-        ) from error
+        ) from None
 
 
 def _failures() -> type[Exception]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import unquote
-from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.etree.ElementTree import Element
 
 from storeroom.contracts.errors import Corrupted
 from storeroom.contracts.values import Stat
 from storeroom.drivers._azure.headers import told_type
 from storeroom.drivers._http.dates import moment
 from storeroom.drivers._http.wire import Failure
+from storeroom.drivers._http.xml import local, parsed
 
 __all__ = ["Listed", "block_list", "read_blocks", "read_error", "read_listing", "read_names"]
 
@@ -47,7 +48,7 @@ class Listed:
 
 def read_listing(body: bytes, /) -> tuple[list[Listed], list[str], str | None]:
     """One page: blobs, prefixes, and the mark of the next one."""
-    root = _parsed(body, "EnumerationResults")
+    root = _root(body, "EnumerationResults")
     blobs: list[Listed] = []
     prefixes: list[str] = []
     for element in root.find("Blobs") or ():
@@ -60,7 +61,7 @@ def read_listing(body: bytes, /) -> tuple[list[Listed], list[str], str | None]:
 
 def read_blocks(body: bytes, /) -> list[tuple[str, int]]:
     """The committed blocks of a blob with their sizes, in order."""
-    root = _parsed(body, "BlockList")
+    root = _root(body, "BlockList")
     return [
         (block.findtext("Name") or "", int(block.findtext("Size") or "0"))
         for block in root.findall("CommittedBlocks/Block")
@@ -69,7 +70,7 @@ def read_blocks(body: bytes, /) -> list[tuple[str, int]]:
 
 def read_names(body: bytes, /) -> list[str]:
     """The names of all blocks, committed or not."""
-    return [name.text or "" for name in _parsed(body, "BlockList").iter("Name")]
+    return [name.text or "" for name in _root(body, "BlockList").iter("Name")]
 
 
 def block_list(ids: Iterable[str], /) -> bytes:
@@ -81,7 +82,7 @@ def block_list(ids: Iterable[str], /) -> bytes:
 def read_error(code: str, body: bytes, /) -> Failure:
     """What an error reply says; `code` is what its headers do, and bodies may be anything."""
     try:
-        root = _parsed(body, "Error") if body else None
+        root = _root(body, "Error") if body else None
     except Corrupted:
         root = None
     if root is None:
@@ -90,18 +91,10 @@ def read_error(code: str, body: bytes, /) -> Failure:
     return Failure(code or said.get("Code", ""), said.get("Message", ""), None, said)
 
 
-def _parsed(body: bytes, name: str) -> Element:
-    """The root; read as UTF-8 whatever the document claims, so that no `<!DOCTYPE` goes unseen."""
-    if b"<!DOCTYPE" in body:
-        raise Corrupted("the service's reply declares a document type, which Azure never does")
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - without a document type there is no entity
-    try:
-        parser.feed(body)
-        root: Element = parser.close()
-    except ParseError as error:
-        raise Corrupted(f"the service's reply is not XML ({error}); is it Azure's?") from None
-    if root.tag != name:
-        raise Corrupted(f"the service answered <{root.tag[:40]}>; is the endpoint Azure's?")
+def _root(body: bytes, name: str) -> Element:
+    root = parsed(body)
+    if local(root) != name:
+        raise Corrupted(f"the service answered <{local(root)[:40]}>; is the endpoint Azure's?")
     return root
 
 
