@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from storeroom import ConfigError, LocalDriver, MemoryDriver, Storage
-from storeroom.contracts.abilities import ABILITIES, BulkRemove, LocalPath, PresignRead, PublicUrl, find
+from storeroom.contracts.abilities import (
+    ABILITIES,
+    BulkRemove,
+    LocalPath,
+    PresignRead,
+    PublicUrl,
+    find,
+)
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.registry import Registry
 from storeroom.drivers._registry import DRIVERS, PROFILES, PROVIDERS, profile

@@ -65,6 +65,18 @@ async def test_bytes_are_peeked_at() -> None:
     assert await Body(b"abc").peek(2) == b"ab"
 
 
+async def test_what_was_pulled_before_a_failure_comes_all_the_same() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+        raise OSError("the disk is gone")
+
+    body = Body(chunks)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await body.peek(3)
+    assert await body.peek(2) == b"ab"
+
+
 async def test_a_peek_is_counted_once() -> None:
     body = body_of(b"ab", b"cd", size=4)
     await body.peek(3)

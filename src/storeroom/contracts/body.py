@@ -76,11 +76,13 @@ class Body:
         if not self._peeked:
             await self._start()
             self._peeked = True
-        while len(self._head) < count:
-            chunk = await self._pulled()
-            if chunk is None:
-                break
-            self._head += chunk
+        parts, held = [self._head] if self._head else [], len(self._head)
+        try:
+            while held < count and (chunk := await self._pulled()) is not None:
+                parts.append(chunk)
+                held += len(chunk)
+        finally:
+            self._head = b"".join(parts)
         return self._head[:count]
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:

@@ -58,7 +58,7 @@ from storeroom.contracts.values import (
 from storeroom.drivers._gcs import composing, keeping, removing, settings, uploading
 from storeroom.drivers._gcs.bucket import Bucket
 from storeroom.drivers._gcs.checksums import digest_of
-from storeroom.drivers._gcs.conditions import Query, generation_of
+from storeroom.drivers._gcs.conditions import Query, generation_of, is_generation
 from storeroom.drivers._gcs.connecting import Connecting, Transporting
 from storeroom.drivers._gcs.copying import copied, moved, retiered
 from storeroom.drivers._gcs.credentials import Bearer, Identity
@@ -446,17 +446,17 @@ class GCSDriver(
     async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
         path = self._path(path)
         with translating(_of_version(self._failed), "read_version", path):
-            return await self._opened(path, how, version)
+            return await self._opened(path, how, _known(version))
 
     async def restore_version(self, path: str, version: str, /) -> Stat:
         path = self._path(path)
         with translating(_of_version(self._failed), "restore_version", path):
-            return stat_of(path, await keeping.restore_version(self._bucket, path, version))
+            return stat_of(path, await keeping.restore_version(self._bucket, path, _known(version)))
 
     async def remove_version(self, path: str, version: str, /) -> None:
         path = self._path(path)
         with translating(_of_version(self._failed), "remove_version", path):
-            await removing.remove(self._bucket, path, (("generation", version),))
+            await removing.remove(self._bucket, path, (("generation", _known(version)),))
 
     async def _opened(self, path: str, how: ReadOptions, version: str | None = None) -> Source:
         try:
@@ -500,6 +500,13 @@ def _of_version(table: Table) -> Table:
         return table(error)
 
     return versioned
+
+
+def _known(version: str) -> str:
+    """The version's id, if it can be any's."""
+    if not is_generation(version):
+        raise NotFound("there is no such version")
+    return version
 
 
 def _check_name(path: str) -> None:

@@ -162,6 +162,14 @@ async def test_a_form_takes_any_name_behind_a_prefix(bucket: Bucket) -> None:
     assert bucket.names() == ["uploads/42/cat %.gif"]
 
 
+async def test_a_form_has_a_least_size_without_a_largest(bucket: Bucket) -> None:
+    form = await bucket.driver().presign_form(
+        "a/", datetime.now(UTC) + timedelta(seconds=60), min_size=3
+    )
+    policy = json.loads(base64.b64decode(form.fields["policy"]))
+    assert ["content-length-range", 3, 5 << 40] in policy["conditions"]
+
+
 async def test_a_form_ends_when_it_says(bucket: Bucket) -> None:
     form = await bucket.driver().presign_form("a/", datetime.now(UTC) + timedelta(seconds=60))
     bucket.strict.settings(clock=120)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import ConfigError, PermissionDenied
+from storeroom.contracts.errors import ConfigError, PermissionDenied, Unavailable
+from storeroom.drivers._gcs.credentials import Bearer
+from storeroom.drivers._http.renewal import Keys
 from storeroom.drivers.gcs import GCSDriver
 from tests.drivers.gcs.bucket import Bucket, files, read
 from tests.drivers.s3.bucket import KEY
@@ -225,6 +227,36 @@ async def test_old_tokens_serve_on_while_no_new_ones_come(
     assert "the old credentials serve on" in caplog.text
 
 
+async def test_a_service_of_tokens_that_is_down_is_no_refusal(bucket: Bucket) -> None:
+    bucket.strict.fail(Fault("answer", operation="token", status=503, times=100))
+    with pytest.raises(Unavailable, match="no tokens now"):
+        await bucket.driver(retries=0).stat(KEY)
+
+
+async def test_a_token_that_another_renewed_is_not_thrown_away() -> None:
+    class Issuer:
+        def fetch(self) -> Bearer:
+            return Bearer("new")
+
+        def forget(self) -> None: ...
+
+    keys = Keys[Bearer](None, Issuer())
+    new = await keys.get()
+    assert keys.forget(Bearer("old"))
+    assert keys.ready() is new
+    assert keys.forget(new)
+    assert keys.ready() is None
+
+
+async def test_a_password_in_netrc_is_shown_to_nobody(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    await use(bucket.driver(transport="sdk"))
+
+
 async def test_who_issues_tokens_is_asked_again_after_a_failure(bucket: Bucket) -> None:
     bucket.strict.fail(Fault("answer", operation="token", status=503))
     bucket.strict.fail(Fault("close", operation="token"))
@@ -250,6 +282,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"credentials": "[1]"}, "credentials holds no credentials"),
     ({"credentials": {"type": "nothing"}}, "of no known type: service_account"),
     ({"credentials": {"type": "service_account"}}, "without client_email"),
+    (
+        {
+            "credentials": {
+                "type": "external_account",
+                "audience": "a",
+                "subject_token_type": "b",
+                "token_url": "https://sts.test",
+                "credential_source": {"environment_id": "aws1"},
+            }
+        },
+        "of AWS or of a program",
+    ),
     ({"credentials_path": "a", "credentials": "{}"}, "say the same in two ways"),
     ({"key_file": "a", "credentials_path": "b"}, "say the same in two ways"),
     ({"anonymous": True, "key_file": "a"}, "leave key_file out"),

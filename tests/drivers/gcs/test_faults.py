@@ -216,6 +216,19 @@ async def test_a_lost_reply_never_makes_a_condition_fail(
     assert bucket.open_uploads() == []
 
 
+@pytest.mark.parametrize("large", [False, True], ids=["at once", "in chunks"])
+async def test_a_condition_whose_last_reply_is_lost_is_not_tried_again_by_anybody(
+    bucket: Bucket, each_transport: str, *, large: bool
+) -> None:
+    driver = bucket.driver(transport=each_transport, retries=0, **SMALL_PARTS)
+    body = streamed(BIG) if large else Body(NEW)
+    bucket.fail(Fault("lose", operation="chunk" if large else "insert", skip=2 if large else 0))
+    with pytest.raises(Unavailable, match="outcome is unknown") as caught:
+        await driver.write("new", body, CREATE_ONLY)
+    assert not caught.value.retryable
+    assert bucket.get("new") == (BIG if large else NEW)
+
+
 @pytest.mark.parametrize("how", [CREATE_ONLY, WriteOptions(if_match="17")], ids=["create", "match"])
 async def test_another_who_was_first_is_told_from_a_lost_reply(
     bucket: Bucket, how: WriteOptions

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -20,6 +22,8 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import ReadOptions, WriteOptions
+from storeroom.drivers._gcs.copying import retiered
+from storeroom.drivers._http.wire import Refused
 from storeroom.drivers.gcs import GCSDriver
 from tests.drivers.gcs.bucket import SMALL_PARTS, Bucket, files, read
 from tests.drivers.s3.bucket import KEY, MIB, outcome, random_bytes, streamed
@@ -71,6 +75,22 @@ async def test_files_are_written_in_the_tier_that_was_set(bucket: Bucket) -> Non
         "copied": "COLDLINE",
         "moved": "ARCHIVE",
     }
+
+
+async def test_a_change_of_tier_is_of_the_generation_that_was_named(bucket: Bucket) -> None:
+    bucket.put(b"another's")
+    with pytest.raises(Refused, match="412"):
+        await retiered(bucket.driver()._bucket, KEY, "NEARLINE", generation="17")
+    assert bucket.resource()["storageClass"] == "STANDARD"
+
+
+def test_the_sdk_is_imported_in_one_step_which_a_thread_takes() -> None:
+    code = (
+        "import sys; from storeroom.drivers._gcs import sdk; sdk._imported(); "
+        "print({'aiohttp', 'gcloud.aio.storage'} <= sys.modules.keys())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "True"
 
 
 async def test_a_change_of_tier_keeps_what_goes_beside_the_bytes(bucket: Bucket) -> None:
@@ -252,7 +272,7 @@ def test_abilities_are_those_of_the_bucket() -> None:
     signing = {"PresignRead", "PresignWrite", "PresignPost"}
     given = json.dumps({"type": "service_account", "client_email": "a@b", "private_key": "x"})
     everything = {
-        kind.__name__ for kind in ABILITIES if find(GCSDriver("m", credentials=given), kind)
+        kind.__name__ for kind in ABILITIES if find(GCSDriver("media", credentials=given), kind)
     }
     assert everything - kinds() == signing
 

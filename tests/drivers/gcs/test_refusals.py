@@ -207,6 +207,30 @@ async def test_metadata_that_is_too_large_is_refused_by_the_service(bucket: Buck
         await bucket.driver().put(KEY, b"x", metadata={"a": "x" * 9000})
 
 
+@pytest.mark.parametrize("name", ["a", "media\r\nx: y", "Media", "a/b", "media "])
+def test_a_bucket_has_a_buckets_name(name: str) -> None:
+    with pytest.raises(ConfigError, match="bucket is a bucket's name"):
+        GCSDriver(name, anonymous=True)
+
+
+def test_an_address_that_is_none_is_not_quoted() -> None:
+    with pytest.raises(ConfigError) as caught:
+        GCSDriver("media", endpoint_url="me:secret@gcs.test", anonymous=True)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["", "latest", "0"])
+async def test_an_id_that_no_version_can_have_is_not_asked_for(
+    bucket: Bucket, version: str
+) -> None:
+    bucket.put(b"x")
+    driver = bucket.driver()
+    for work in (driver.read_version, driver.restore_version, driver.remove_version):
+        with pytest.raises(NotFound, match="no such version"):
+            await work(KEY, version)
+    assert bucket.get() == b"x"
+
+
 async def test_tags_are_unsupported(bucket: Bucket) -> None:
     with pytest.raises(Unsupported, match="put them into metadata"):
         await bucket.driver().put(KEY, b"x", tags={"a": "b"})

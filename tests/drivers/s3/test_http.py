@@ -3,15 +3,19 @@
 import asyncio
 import gc
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
+from storeroom.contracts.errors import PermissionDenied
 from storeroom.drivers._http.exchange import HttpReply
 from storeroom.drivers._http.http import Http
-from storeroom.drivers._http.wire import Content, Lost
+from storeroom.drivers._http.many import each_alone
+from storeroom.drivers._http.service import HttpService
+from storeroom.drivers._http.wire import Content, Lost, Request, Transport
 from tests.servers.certificates import Certificate
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
@@ -393,6 +397,105 @@ async def test_a_small_body_may_come_in_pieces() -> None:
         headers = {**HEADERS, "content-length": "4"}
         await http.request("PUT", "/a", headers, [b"ab", b"", memoryview(b"cd")])
     assert arrived == [b"abcd"]
+
+
+async def test_nothing_has_left_before_the_greeting_is_over() -> None:
+    """Who cancels then need not wait for what the service may do."""
+
+    async def serve(_: Reader, __: Writer) -> None:
+        await asyncio.Event().wait()
+
+    async with serving(serve) as (plain, _):
+
+        async def connect() -> Transport:
+            return Carrier(Http(f"https://127.0.0.1:{plain._port}", None, timeout=5))
+
+        service = HttpService(connect, retries=0, timeout=5)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await service.commit(Request("put", "PUT", "a"))
+        assert time.monotonic() - began < 2
+        await service.aclose()
+
+
+@dataclass
+class Carrier:
+    """A transport that is nothing but the client."""
+
+    http: Http
+
+    async def send(self, request: Request, /) -> HttpReply:
+        return await self.http.request("PUT", "/a", HEADERS, request.body, request)
+
+    async def aclose(self) -> None:
+        await self.http.aclose()
+
+
+async def test_a_cancellation_goes_on_after_what_it_waited_for() -> None:
+    service = HttpService(asyncio.Event().wait, retries=0, timeout=5)  # type: ignore[arg-type]
+    work = asyncio.create_task(asyncio.sleep(0.2))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await service.ended(work)
+    assert work.done()
+    assert not work.cancelled()
+
+
+async def test_a_connection_that_is_being_opened_ends_with_its_client() -> None:
+    async with serving(answering(OK)) as (http, _):
+        asked = asyncio.create_task(got(http))
+        await asyncio.sleep(0)
+        await http.aclose()
+        with pytest.raises(Lost, match="the driver was closed"):
+            await asked
+
+
+async def test_a_body_of_an_error_that_does_not_end_is_dropped() -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 No\r\n\r\n")
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+
+    async with serving(serve) as (http, _):
+        reply = await http.request("GET", "/a", HEADERS)
+        with pytest.raises(Lost, match="does not end"):
+            await reply.read(1 << 20)
+
+
+@pytest.mark.parametrize("target", ["/a b", "/a\r\nx: y", "/a\n"])
+async def test_an_address_breaks_no_line(target: str) -> None:
+    async with serving(answering(OK)) as (http, served):
+        with pytest.raises(ValueError, match="line break or a space"):
+            await http.request("GET", target, HEADERS)
+    assert served.connections == 0
+
+
+async def test_who_speaks_no_tls_is_no_bad_certificate() -> None:
+    async def serve(_: Reader, writer: Writer) -> None:
+        writer.write(b"HTTP/1.1 400 No\r\n\r\n")
+        await writer.drain()
+
+    async with serving(serve) as (plain, _):
+        http = Http(f"https://127.0.0.1:{plain._port}", None, timeout=5)
+        with pytest.raises(Lost) as caught:
+            await http.request("GET", "/a", HEADERS)
+        assert caught.value.why == "unreachable"
+        await http.aclose()
+
+
+async def test_one_key_that_fails_leaves_the_others_their_answers() -> None:
+    async def remove(key: str) -> bool:
+        if key == "b":
+            raise PermissionDenied("no new credentials")
+        return True
+
+    answers = await each_alone(["a", "b", "c"], remove, lambda _: None)
+    assert (answers["a"], answers["c"]) == (True, True)
+    assert isinstance(answers["b"], PermissionDenied)
+    assert answers["b"].path == "b"
 
 
 async def test_an_answer_before_the_body_has_left_is_the_answer() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from storeroom.contracts.errors import PreconditionFailed
 from storeroom.contracts.values import WriteOptions
 
-__all__ = ["Query", "generation_of", "is_generation", "writing"]
+__all__ = ["Query", "generation_of", "is_conditional", "is_generation", "writing"]
 
 Query = tuple[tuple[str, str], ...]
 
@@ -26,6 +26,11 @@ def generation_of(etag: str, /) -> str:
     if not is_generation(etag):
         raise PreconditionFailed("the file is not the one that if_match names")
     return etag
+
+
+def is_conditional(query: Query, /) -> bool:
+    """Whether the request is carried out at most once, for its condition fails the next time."""
+    return any(name == "ifGenerationMatch" for name, _ in query)
 
 
 def writing(how: WriteOptions, /) -> Query:

@@ -11,12 +11,12 @@ from typing import Any, Final
 from storeroom.contracts.errors import Unavailable
 from storeroom.contracts.values import WriteOptions
 from storeroom.drivers._gcs.bucket import PREDEFINED, Bucket
-from storeroom.drivers._gcs.conditions import Query, writing
+from storeroom.drivers._gcs.conditions import Query, is_conditional, writing
 from storeroom.drivers._gcs.facts import KEPT, described
 from storeroom.drivers._gcs.replies import Resource, resource_in
 from storeroom.drivers._gcs.routes import Directed, object_path
 from storeroom.drivers._http.failures import check_settled
-from storeroom.drivers._http.wire import Refused
+from storeroom.drivers._http.wire import Failure, Lost, Refused
 
 __all__ = ["copied", "moved", "own_of", "retiered", "rewritten"]
 
@@ -48,16 +48,23 @@ async def moved(bucket: Bucket, path: str, to: str, how: WriteOptions, /) -> tup
     return str(before["generation"]), told
 
 
-async def retiered(bucket: Bucket, path: str, tier: str, /) -> Resource:
-    """Copy onto itself in another tier."""
+async def retiered(
+    bucket: Bucket, path: str, tier: str, /, *, generation: str | None = None
+) -> Resource:
+    """Copy onto itself in another tier; only of this generation, where one is named."""
     changes = described(WriteOptions(tier=tier))
-    options = {"whole": True, "onto_itself": True}
     try:
-        return (await _copied_with(bucket, path, bucket, path, (), changes, **options))[1]
-    except Unavailable:  # a reply was lost; whose copy it is does not matter
+        _, told = await _copied_with(
+            *(bucket, path, bucket, path, (), changes),
+            whole=True,
+            onto_itself=True,
+            generation=generation,
+        )
+        return told
+    except Unavailable as error:  # a reply was lost; whose copy it is does not matter
         now = await bucket.resource(path)
         if now.get("storageClass") != tier:
-            raise
+            raise Unavailable("the file is still in another tier; change it again") from error
         return now
 
 
@@ -72,6 +79,7 @@ async def _copied_with(
     *,
     whole: bool = False,
     onto_itself: bool = False,
+    generation: str | None = None,
 ) -> tuple[Resource, Resource]:
     """Copy with changes: what was copied, and what became of it. Where that is overwritten, begin anew.
 
@@ -81,6 +89,8 @@ async def _copied_with(
     while True:
         attempt += 1
         before = await (source.whole(path) if whole else source.resource(path))
+        if generation not in (None, str(before["generation"])):
+            raise Refused(412, Failure("conditionNotMet"), {})
         kept = own_of(before, query) if whole else {}
         pinned = (("ifGenerationMatch", str(before["generation"])),) if onto_itself else ()
         try:
@@ -127,7 +137,6 @@ async def _rewritten(
 ) -> Resource:
     service = target.service
     place = f"{object_path(source.name, path)}/rewriteTo{_behind(object_path(target.name, to))}"
-    conditional = any(name == "ifGenerationMatch" for name, _ in query)
     body = json.dumps(resource).encode() if resource else b""
     headers = {"content-type": "application/json; charset=UTF-8"} if resource else {}
     token: Query = ()
@@ -143,8 +152,8 @@ async def _rewritten(
         )
         try:
             _, answer = await service.commit(request)
-        except Refused as refused:
-            check_settled(request, refused, conditional=conditional)
+        except (Lost, Refused) as error:
+            check_settled(request, error, conditional=is_conditional(query))
             raise
         told = resource_in(answer)
         if told.get("done"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from storeroom.contracts.errors import ConfigError, PermissionDenied, StorageError
+from storeroom.contracts.errors import ConfigError, PermissionDenied, StorageError, Unavailable
 from storeroom.contracts.extras import extra
 from storeroom.drivers._gcs.identity import (
     Account,
@@ -19,6 +19,7 @@ from storeroom.drivers._gcs.identity import (
     metadata_address,
     read_file,
 )
+from storeroom.drivers._gcs.proxy import Proxied
 from storeroom.drivers._gcs.rsa import private_key
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.tls import wider_context
@@ -81,7 +82,7 @@ class Identity:
         self._signing: Account | None = None
 
     def fetch(self) -> Bearer:
-        """A new token; `PermissionDenied` where there is none."""
+        """A new token; `PermissionDenied` where there is none, `Unavailable` for now."""
         given = self._known()
         with _telling(at_home=not given):
             return asyncio.run(self._fetch(given))
@@ -104,8 +105,9 @@ class Identity:
         return read_file(self._path) if self._given is None else self._given
 
     async def _fetch(self, given: Given) -> Bearer:
-        async with self._session(at_home=not given) as session:
-            token = _token(given, session)
+        async with self._session() as session:
+            proxied = self._proxied and bool(given)
+            token = _token(given, Proxied(session) if proxied else session)
             told = await self._tried(lambda: token.refresh(timeout=self._timeout))
         return Bearer(told.value, datetime.now(UTC) + timedelta(seconds=told.expires_in))
 
@@ -113,7 +115,7 @@ class Identity:
         """The account of this machine."""
         address = metadata_address("email")
         async with (
-            self._session(at_home=True) as session,
+            self._session() as session,
             session.get(address, headers=_AT_HOME, raise_for_status=True) as reply,
         ):
             return Account((await reply.text()).strip())
@@ -135,13 +137,12 @@ class Identity:
                     raise
             await asyncio.sleep(pause(attempt, {}))
 
-    def _session(self, *, at_home: bool) -> "ClientSession":
+    def _session(self) -> "ClientSession":
         with extra("gcs", "gcloud-aio-storage"):
             from aiohttp import ClientSession, ClientTimeout, TCPConnector
         return ClientSession(
             connector=TCPConnector(ssl=wider_context(self._authority)),
             timeout=ClientTimeout(total=self._timeout),
-            trust_env=self._proxied and not at_home,
         )
 
 
@@ -175,11 +176,13 @@ def _telling(*, at_home: bool) -> Generator[None]:
     except StorageError:
         raise
     except ClientResponseError as error:
+        if error.status in _PASSING:
+            raise Unavailable(f"Google gives no tokens now (status {error.status})") from None
         raise PermissionDenied(_refused(error.status, error.message)) from None
     except (ClientConnectionError, TimeoutError) as error:
         if at_home:
             raise PermissionDenied(_NOBODY) from error
-        raise PermissionDenied(
+        raise Unavailable(
             f"Google does not answer who asks for a token ({type(error).__name__}); try again"
         ) from error
     except (ClientError, PyJWTError, *_STRANGE) as error:

@@ -9,7 +9,7 @@ from storeroom.drivers._gcs.routes import SESSION, SIGN, address_of
 from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.exchange import HttpReply
 from storeroom.drivers._http.renewal import Keys
-from storeroom.drivers._http.wire import Request, size_of
+from storeroom.drivers._http.wire import Lost, Request, size_of
 
 with extra("gcs", "gcloud-aio-storage"):
     from storeroom.drivers._http.http import Http
@@ -39,6 +39,7 @@ class Direct:
         self._abroad = abroad
         self._timeout = timeout
         self._http: dict[str, Http] = {}
+        self._closed = False
 
     async def send(self, request: Request, /) -> HttpReply:
         origin, path = address_of(self._target, request)
@@ -48,12 +49,15 @@ class Direct:
             headers["content-length"] = str(size_of(request.body))
         http = self._http.get(origin)
         if http is None:
+            if self._closed:
+                raise Lost("dropped", "the driver was closed")
             tls = self._tls if origin == self._target.origin else self._abroad
             http = self._http[origin] = Http(origin, tls, timeout=self._timeout)
         return await http.request(request.method, path, headers, request.body, request)
 
     async def aclose(self) -> None:
-        for http in self._http.values():
+        self._closed = True
+        for http in list(self._http.values()):
             await http.aclose()
 
 
@@ -66,7 +70,7 @@ async def headers_of(target: Target, keys: Keys[Bearer], request: Request, /) ->
     headers["accept-encoding"] = "gzip" if request.operation in _BYTES else "identity"
     if request.operation == SESSION:
         return headers
-    bearer = keys.ready() or await keys.get()
+    request.shown = bearer = keys.ready() or await keys.get()
     if bearer is not None:
         headers["authorization"] = f"Bearer {bearer.token}"
     if target.user_project is not None and request.operation != SIGN:

@@ -51,7 +51,19 @@ def given_of(value: Given | str, key: str, /) -> Given:
     missing = [name for name in wanted if not given.get(name)]
     if missing:
         raise ConfigError(f"{key} holds credentials without {missing[0]}; fetch the file again")
+    _check_source(given.get("credential_source"), key)
     return given
+
+
+def _check_source(source: object, key: str) -> None:
+    """gcloud-aio-auth reads a foreign token from a file or an address only."""
+    if isinstance(source, Mapping) and not {"environment_id", "executable"}.isdisjoint(
+        cast(Mapping[str, Any], source)
+    ):
+        raise ConfigError(
+            f"{key} holds credentials of AWS or of a program, which gcloud-aio-auth cannot use; give "
+            "ones whose credential_source is a file or a url"
+        )
 
 
 def read_file(path: str | None, /) -> Given:

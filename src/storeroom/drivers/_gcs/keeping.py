@@ -44,7 +44,7 @@ async def change_attributes(bucket: Bucket, path: str, how: WriteOptions, /) -> 
         told = await _replaced(bucket, path, changes, query)
     if tier is None or told.get("storageClass") == tier:
         return told
-    return await retiered(bucket, path, tier)
+    return await retiered(bucket, path, tier, generation=how.if_match)
 
 
 async def restore_version(bucket: Bucket, path: str, version: str, /) -> Resource:

@@ -24,6 +24,7 @@ from storeroom.drivers._http.wire import Refused
 __all__ = ["Presigning"]
 
 _LONGEST: Final = 7 * 24 * 3600
+_LARGEST: Final = 5 << 40  # of what the service takes by a form
 
 
 class Presigning:
@@ -82,8 +83,9 @@ class Presigning:
             conditions.append(["starts-with", "$Content-Type", content_type])
         elif content_type is not None:
             conditions.append({"Content-Type": content_type})
-        if max_size is not None:
-            conditions.append(["content-length-range", min_size, max_size])
+        if max_size is not None or min_size:
+            most = _LARGEST if max_size is None else max_size
+            conditions.append(["content-length-range", min_size, most])
         _lasting(expires)
         account = await self._account()
         fields |= await form_fields(

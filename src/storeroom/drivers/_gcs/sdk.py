@@ -8,12 +8,14 @@ import asyncio
 import io
 import ssl
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from storeroom.contracts import threads
 from storeroom.contracts.extras import extra
 from storeroom.drivers._gcs.credentials import Bearer
 from storeroom.drivers._gcs.direct import headers_of
+from storeroom.drivers._gcs.proxy import proxy_of
 from storeroom.drivers._gcs.routes import address_of
 from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.renewal import Keys
@@ -23,6 +25,7 @@ __all__ = ["Sdk", "connected"]
 
 # The SDK measures silence itself; this is for what it does not.
 _GRACE: Final = 0.5
+_PACKAGES: Final = ("aiohttp", "gcloud.aio.storage")
 _WITH_BODY: Final = frozenset(("PUT", "POST", "PATCH"))
 
 
@@ -61,7 +64,6 @@ class Sdk:
             connector=TCPConnector(ssl=tls, limit=0),
             cookie_jar=DummyCookieJar(),
             timeout=ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout),
-            trust_env=True,
         )
         session._retry_connection = False  # a try that nobody would hear of
         lent: Any = keys  # it wants a token to hold, and is never asked for one
@@ -72,21 +74,34 @@ class Sdk:
         self._tls = tls
         self._abroad = abroad
         self._timeout = timeout + _GRACE
+        self._proxies: dict[str, str | None] = {}
 
     async def send(self, request: Request, /) -> "SdkReply":
         origin, path = address_of(self._target, request)
         headers = await headers_of(self._target, self._keys, request)
         try:
             async with asyncio.timeout(self._timeout) as idle:
-                return await self._sent(f"{origin}{path}", request, headers, idle)
+                proxy = await self._proxy(origin)
+                return await self._sent(f"{origin}{path}", request, headers, proxy, idle)
         except TimeoutError as error:
             raise Lost("idle", "nothing went or came") from error
 
     async def aclose(self) -> None:
         await self._session.close()
 
+    async def _proxy(self, origin: str) -> str | None:
+        """The environment's proxy, looked up once."""
+        if origin not in self._proxies:
+            self._proxies[origin] = await threads.run(proxy_of, origin)
+        return self._proxies[origin]
+
     async def _sent(
-        self, url: str, request: Request, headers: dict[str, str], idle: asyncio.Timeout
+        self,
+        url: str,
+        request: Request,
+        headers: dict[str, str],
+        proxy: str | None,
+        idle: asyncio.Timeout,
     ) -> "SdkReply":
         from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
         from yarl import URL
@@ -97,6 +112,7 @@ class Sdk:
             data = _Watched(
                 _joined(request.body), lambda: idle.reschedule(loop.time() + self._timeout)
             )
+        request.sent = True
         try:
             reply = await self._storage.session.request(
                 request.method,
@@ -104,6 +120,7 @@ class Sdk:
                 headers,
                 auto_raise_for_status=False,
                 data=data,
+                proxy=proxy,
                 allow_redirects=False,
                 ssl=self._tls if url.startswith(self._target.origin) else self._abroad,
                 skip_auto_headers=("content-type", "accept"),
@@ -141,10 +158,15 @@ class SdkReply:
             name.lower(): ", ".join(reply.headers.getall(name)) for name in reply.headers
         }
 
-    async def read(self) -> bytes:
+    async def read(self, most: int | None = None, /) -> bytes:
         parts: list[bytes] = []
+        held = 0
         while chunk := await self.chunk():
             parts.append(chunk)
+            held += len(chunk)
+            if most is not None and held > most:
+                self.close()
+                raise Lost("dropped", "its body does not end")
         return b"".join(parts)
 
     async def chunk(self) -> bytes:
@@ -171,4 +193,5 @@ def _joined(content: Content) -> bytes:
 
 def _imported() -> None:
     with extra("gcs", "gcloud-aio-storage"):
-        pass
+        for name in _PACKAGES:
+            import_module(name)

@@ -54,4 +54,4 @@ class Service(HttpService):
         if refused.status != 401 or "token" in request.mended:
             return False
         request.mended.add("token")
-        return self.keys.forget()
+        return self.keys.forget(request.shown)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from storeroom.contracts.errors import Unavailable
 from storeroom.drivers._gcs.checksums import Crc32c
-from storeroom.drivers._gcs.conditions import Query
+from storeroom.drivers._gcs.conditions import Query, is_conditional
 from storeroom.drivers._gcs.replies import Resource, resource_in
 from storeroom.drivers._gcs.routes import SESSION, Directed
 from storeroom.drivers._gcs.service import Service
@@ -52,18 +52,23 @@ async def begun(
         await Session(service, path, _target(service, reply)).cleared()
 
     reply, _ = await service.commit(request, undo=undo)
-    return Session(service, path, _target(service, reply))
+    conditional = is_conditional(query)
+    return Session(service, path, _target(service, reply), conditional=conditional)
 
 
 class Session:
     """One upload under way; whoever has its address may write to it, so no error tells it."""
 
-    def __init__(self, service: Service, path: str, target: str, /) -> None:
+    def __init__(
+        self, service: Service, path: str, target: str, /, *, conditional: bool = False
+    ) -> None:
         self.service = service
         self.path = path
         self.crc32c = Crc32c()
         self._target = target
+        self._conditional = conditional
         self._sent = 0
+        self._uncertain = False
 
     async def send(self, part: Content, /) -> None:
         """Send a part that is not the last."""
@@ -77,12 +82,19 @@ class Session:
             raise Unavailable("the service has all bytes and does not say what became of them")
         return told
 
+    def is_unsettled(self, error: Lost | Refused, /) -> bool:
+        """Whether the upload may have ended well, so that its condition would fail the next time."""
+        passing = isinstance(error, Lost) or error.status in _GONE | _PASSING
+        return self._conditional and self._uncertain and passing
+
     async def cleared(self) -> None:
         """Leave no session behind, also when cancelled; what cannot be cleared now ends after a week."""
         task = asyncio.create_task(self._deleted())
-        await self.service.ended(task)
-        if task.cancelled() or task.exception() is not None:
-            _log.warning("an upload of %r is left open; it ends by itself in a week", self.path)
+        try:
+            await self.service.ended(task)
+        finally:
+            if task.cancelled() or task.exception() is not None:
+                _log.warning("an upload of %r is left open; it ends by itself in a week", self.path)
 
     async def _deliver(self, part: Content, total: int | None) -> Resource | None:
         """Send a part and, after faults, what of it the service has not; `total` ends the upload."""
@@ -140,6 +152,8 @@ class Session:
             headers, body = await (self.service.commit if ends else self.service.answer)(request)
         except Refused as refused:
             raise _discreet(refused) from None
+        finally:
+            self._uncertain = self._uncertain or (ends and request.uncertain)
         if not request.partial:
             return resource_in(body)
         found = _RANGE.fullmatch(headers.get("range", ""))

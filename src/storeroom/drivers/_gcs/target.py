@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ __all__ = ["GOOGLE", "Target", "target_of"]
 GOOGLE: Final = "https://storage.googleapis.com"
 """Where Google Cloud Storage is."""
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _EMULATOR: Final = "STORAGE_EMULATOR_HOST"
 
 
@@ -58,7 +60,7 @@ def target_of(
     bucket: str, endpoint_url: str | None, user_project: str | None, /
 ) -> tuple[Target, bool]:
     """The bucket's place, and whether that is an emulator which the environment names."""
-    if not bucket or any(char in bucket for char in "/?#%\\ "):
+    if not _NAME.fullmatch(bucket):
         raise ConfigError(f"bucket is a bucket's name, not {bucket!r}")
     emulator = None if endpoint_url else os.environ.get(_EMULATOR)
     if emulator and "://" not in emulator:

@@ -10,12 +10,12 @@ from typing import Any, Final
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Corrupted, Unavailable
 from storeroom.drivers._gcs.checksums import Crc32c, digest_of
-from storeroom.drivers._gcs.conditions import Query
+from storeroom.drivers._gcs.conditions import Query, is_conditional
 from storeroom.drivers._gcs.facts import NO_TYPE
 from storeroom.drivers._gcs.replies import Resource, resource_in
 from storeroom.drivers._gcs.service import Service
 from storeroom.drivers._gcs.session import Session, Vanished, begun
-from storeroom.drivers._http.failures import unknown_outcome
+from storeroom.drivers._http.failures import check_settled, unknown_outcome
 from storeroom.drivers._http.parts import parts_of, rejoined
 from storeroom.drivers._http.wire import Content, Lost, Refused, Request, size_of
 
@@ -88,6 +88,11 @@ async def _run(session: Session, parts: AsyncIterator[Content]) -> Resource:
             part = following
             del following
         told = await session.finish(part)
+    except (Lost, Refused) as error:
+        await session.cleared()
+        if session.is_unsettled(error):
+            raise unknown_outcome(session.path) from error
+        raise
     except BaseException:
         await session.cleared()
         raise
@@ -121,9 +126,11 @@ async def _put(
     )
     try:
         _, body = await service.commit(request)
-    except Refused as refused:
-        if request.uncertain and refused.status == 412:
-            await _check_other(service, path, crc, refused)
+    except (Lost, Refused) as error:
+        if isinstance(error, Refused) and request.uncertain and error.status == 412:
+            await _check_other(service, path, crc, error)
+        else:
+            check_settled(request, error, conditional=is_conditional(query))
         raise
     told = resource_in(body)
     await _check(service, path, told, crc)

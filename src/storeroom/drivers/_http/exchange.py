@@ -26,7 +26,7 @@ class Keeper(Protocol):
 
 
 class Departing(Protocol):
-    """Who wants to know whether all of a body has left."""
+    """Who wants to know whether a request has left, all of its body with it."""
 
     sent: bool
 
@@ -55,13 +55,18 @@ class HttpReply:
         self._at_end = False
         self._lost: Lost | None = None
 
-    async def read(self) -> bytes:
-        """All of the body; `Lost` where it breaks off."""
+    async def read(self, most: int | None = None, /) -> bytes:
+        """All of the body; `Lost` where it breaks off, or is of more bytes than these."""
         if self._at_end and len(self._chunks) == 1:
             return self._chunks.popleft()
         pieces: list[bytes] = []
+        held = 0
         while piece := await self.chunk():
             pieces.append(piece)
+            held += len(piece)
+            if most is not None and held > most:
+                self.close()
+                raise Lost("dropped", "its body does not end")
         return b"".join(pieces)
 
     async def chunk(self) -> bytes:
@@ -130,9 +135,13 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def exchange(self, request: bytes, /, *, bodyless: bool) -> HttpReply:
+    async def exchange(
+        self, request: bytes, mark: Departing | None = None, /, *, bodyless: bool
+    ) -> HttpReply:
         """Send a request that is written at once, and wait for the head of its reply."""
         waiting = self._begun(bodyless=bodyless)
+        if mark is not None:
+            mark.sent = True
         self._transport.write(request)
         return await self._answered(waiting)
 

@@ -19,7 +19,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.drivers._http.wire import Lost, Refused, Request
 
-__all__ = ["GONE", "Failures", "Known", "Table", "check_settled", "unknown_outcome"]
+__all__ = ["GONE", "Failures", "Known", "Table", "check_settled", "unknown_outcome", "unsettled"]
 
 Table = Callable[[Exception], StorageError | None]
 """What `translating` asks for the kind of an error."""
@@ -44,6 +44,7 @@ _STATUSES: Final[Mapping[int, Known]] = {
     501: (Unsupported, "the service has no such thing"),
     507: (QuotaExceeded, "the service's disks are full"),
 }
+_PASSING: Final = frozenset((408, 429))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,17 @@ class Failures:
         return Unavailable(f"{origin}dropped the connection: {error.reason}")
 
 
-def check_settled(request: Request, refused: Refused, /, *, conditional: bool) -> None:
-    """A condition may fail because an earlier try, of which no reply came, did it: `Unavailable`."""
-    if request.uncertain and conditional and refused.status == 412:
-        raise unknown_outcome(request.key or "") from refused
+def check_settled(request: Request, error: Refused | Lost, /, *, conditional: bool) -> None:
+    """A condition may fail because a try, of which no reply came, did it: `Unavailable`, not retryable."""
+    failed = isinstance(error, Refused) and error.status == 412 and request.uncertain
+    if unsettled(request, error, conditional=conditional) or (failed and conditional):
+        raise unknown_outcome(request.key or "") from error
+
+
+def unsettled(request: Request, error: Refused | Lost, /, *, conditional: bool) -> bool:
+    """Whether the last try of what may be done only once said nothing, and one may have done it."""
+    passing = isinstance(error, Lost) or error.status in _PASSING or error.status >= 500
+    return conditional and request.uncertain and passing
 
 
 def unknown_outcome(path: str, /) -> Unavailable:

@@ -38,6 +38,7 @@ class Http:
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
+        self._closed = False
 
     async def request(
         self,
@@ -51,7 +52,7 @@ class Http:
         """The reply once its headers are here; `Lost` where none comes.
 
         `target` is the encoded path and query; `headers` name the host, and the body's length where
-        there is one, which may come in pieces. `mark` is told when the last of a large body leaves.
+        there is one, which may come in pieces. `mark` is told when the last of the body leaves.
         """
         head = _head(method, target, headers)
         pieces = (body,) if isinstance(body, bytes) else body
@@ -59,10 +60,11 @@ class Http:
         if size_of(body) > _AT_ONCE:
             return await connection.upload(head, pieces, mark)
         whole = b"".join((head, *pieces))
-        return await connection.exchange(whole, bodyless=method == "HEAD")
+        return await connection.exchange(whole, mark, bodyless=method == "HEAD")
 
     async def aclose(self) -> None:
-        """Drop every connection, also those in use."""
+        """Drop every connection, also those in use; one that is being opened goes when it is there."""
+        self._closed = True
         parting = [connection.parted for connection in self._all]
         for connection in list(self._all):
             connection.drop(Lost("dropped", "the driver was closed"))
@@ -94,13 +96,16 @@ class Http:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._connect(connection)
-        except ssl.SSLError as error:
+        except ssl.SSLCertVerificationError as error:
             raise Lost("certificate", str(error)) from error
         except TimeoutError as error:
             reason = f"no connection within {self._timeout:g} s"
             raise Lost("unreachable", reason) from error
         except OSError as error:
             raise Lost("unreachable", error.strerror or str(error)) from error
+        if self._closed:
+            connection.drop(None)
+            raise Lost("dropped", "the driver was closed")
         self._all.add(connection)
         return connection
 
@@ -131,6 +136,8 @@ class Http:
 
 
 def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    if not {"\r", "\n", " "}.isdisjoint(target):
+        raise ValueError("the address holds a line break or a space")
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if not lines.count("\r") == lines.count("\n") == len(headers):
         raise ValueError("a header holds a line break")

@@ -28,14 +28,17 @@ async def each_alone(
         async with turn:
             try:
                 answers[key] = await remove(key)
-            except (Lost, Refused) as error:
-                known = kind_of(error)
+            except (Lost, Refused, StorageError) as error:
+                known = error if isinstance(error, StorageError) else kind_of(error)
                 if known is None:
                     raise
                 known.located(operation="remove_many", path=key)
                 answers[key] = known
 
-    async with asyncio.TaskGroup() as group:
-        for key in keys:
-            group.create_task(one(key))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for key in keys:
+                group.create_task(one(key))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     return answers

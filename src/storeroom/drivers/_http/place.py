@@ -45,7 +45,7 @@ def base_of(url: str, key: str, /) -> tuple[str, str, str]:
     except ValueError:
         raise ConfigError(f"{key} has a port that is no number") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ConfigError(f"{key} is a URL such as 'https://s3.example.com', not {url!r}")
+        raise ConfigError(f"{key} is a URL such as 'https://s3.example.com'; this is none")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigError(f"{key} holds a user, a '?' or a '#'; give scheme, host and path only")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from storeroom.contracts import threads
-from storeroom.contracts.errors import PermissionDenied
+from storeroom.contracts.errors import PermissionDenied, StorageError, Unavailable
 
 __all__ = ["Keys", "Lasting", "Spring"]
 
@@ -32,7 +32,7 @@ class Spring(Protocol[L_co]):
     """Where credentials come from; its methods block, for a worker thread."""
 
     def fetch(self) -> L_co:
-        """The credentials of this moment; `PermissionDenied` where there are none."""
+        """The credentials of this moment; `PermissionDenied` where there are none, `Unavailable` for now."""
         ...
 
     def forget(self) -> None:
@@ -76,10 +76,16 @@ class Keys(Generic[K]):
         async with turn:
             return self.ready() or await self._renewal(spring)
 
-    def forget(self) -> bool:
-        """Fetch them anew at the next request, for the service refuses these: whether that can be."""
+    def forget(self, refused: object = None, /) -> bool:
+        """Fetch them anew at the next request, for the service refuses these: whether that can be.
+
+        Others than those `refused` stay: somebody else has renewed them already.
+        """
         if self._spring is None:
             return False
+        held = self._held
+        if refused is not None and held is not None and held.credentials is not refused:
+            return True
         self._spring.forget()
         self._held = None
         return True
@@ -109,11 +115,11 @@ class Keys(Generic[K]):
                 return ready
             try:
                 fetched = spring.fetch()
-            except PermissionDenied as error:
+            except (PermissionDenied, Unavailable) as error:
                 fetched = self._old(error)
             return self._kept(fetched)
 
-    def _old(self, error: PermissionDenied) -> K:
+    def _old(self, error: StorageError) -> K:
         """The old ones while they hold and there are no new ones."""
         lasting = self._lasting()
         if lasting is None:

@@ -11,6 +11,8 @@ from storeroom.drivers._http.wire import Failure, Lost, Refused, Reply, Request,
 
 __all__ = ["HttpService"]
 
+_ANSWER: Final = 64 << 20
+_ERROR: Final = 1 << 20
 _STATUSES: Final = frozenset((429, 500, 502, 503, 504))
 
 
@@ -62,7 +64,7 @@ class HttpService:
             if self._pace.gap:
                 await self._pace.turn()
             request.attempts += 1
-            request.sent = True
+            request.sent = False
             try:
                 reply = await transport.send(request)
                 if self.is_good(reply, request):
@@ -91,7 +93,7 @@ class HttpService:
         while True:
             reply = await self.call(request)
             try:
-                body = await reply.read()
+                body = await reply.read(_ANSWER)
             except Lost as lost:
                 await self.rest(lost, request)
                 continue
@@ -142,25 +144,36 @@ class HttpService:
             request.abandoned = True
             if not request.sent:
                 task.cancel()
-            await self.ended(task)
+            await self._over(task)
             if undo is not None and not task.cancelled() and task.exception() is None:
                 await undo(*task.result())
             raise
 
     async def ended(self, task: "asyncio.Task[Any]", /) -> None:
-        """The task is over, whatever came of it, after the time-out by force; also under cancellation."""
+        """The task is over, whatever came of it, after the time-out by force.
+
+        A cancellation waits until it is, and then goes on.
+        """
+        if await self._over(task):
+            raise asyncio.CancelledError
+
+    async def _over(self, task: "asyncio.Task[Any]") -> bool:
+        """The same: whether a cancellation came meanwhile."""
+        cancelled = False
         loop = asyncio.get_running_loop()
         until = loop.time() + self.timeout
         while not task.done():
             try:
                 await asyncio.wait([task], timeout=max(0.0, until - loop.time()))
             except asyncio.CancelledError:
+                cancelled = True
                 continue
             if not task.done():
                 task.cancel()
                 until = loop.time() + self.timeout
         if not task.cancelled():
             task.exception()
+        return cancelled
 
     async def aclose(self) -> None:
         """Close all connections; final."""
@@ -168,7 +181,7 @@ class HttpService:
 
     async def _refusal(self, reply: Reply) -> Refused:
         try:
-            body = await reply.read()
+            body = await reply.read(_ERROR)
         except Lost:  # the status says enough
             body = b""
         finally:

@@ -30,9 +30,10 @@ class Request:
 
     `headers` are in lower case, as are those of a reply; `unsummed` says that the service is to keep no
     checksum of the body. `attempts` counts how often it was sent, `sent` says that a try is under way
-    whose body has left, `uncertain` that one may have been carried out though no reply said so, `mended`
+    whose body leaves or has left, `uncertain` that one may have been carried out though no reply said so, `mended`
     what was put right in between. `abandoned` is set when nobody waits any more: nothing is sent again.
-    `once` is for what a further try must not repeat as it is: the first failure is told.
+    `once` is for what a further try must not repeat as it is: the first failure is told. `shown` are the
+    credentials of the last try.
     """
 
     operation: str
@@ -48,6 +49,7 @@ class Request:
     abandoned: bool = False
     uncertain: bool = False
     mended: set[str] = field(default_factory=set[str])
+    shown: object = field(default=None, repr=False)
 
 
 class Reply(Protocol):
@@ -60,8 +62,8 @@ class Reply(Protocol):
         """The headers, to be asked for in lower case."""
         ...
 
-    async def read(self) -> bytes:
-        """All of the body; `Lost` where it breaks off."""
+    async def read(self, most: int | None = None, /) -> bytes:
+        """All of the body; `Lost` where it breaks off, or is of more bytes than these."""
         ...
 
     async def chunk(self) -> bytes:

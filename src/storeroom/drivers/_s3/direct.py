@@ -87,7 +87,7 @@ class Direct:
         payload = EMPTY
         if body:
             headers, payload = await guarded(self._checksum, request)
-        credentials = self._keys.ready() or await self._keys.get()
+        request.shown = credentials = self._keys.ready() or await self._keys.get()
         if credentials is None:
             headers = dict(headers)
         else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Cdn", "Presigning"]
 
 _LONGEST: Final = 7 * 24 * 3600
+_LARGEST: Final = 5 << 30  # of what the service takes by a form
 _log = logging.getLogger("storeroom")
 
 
@@ -104,8 +105,9 @@ class Presigning:
             conditions.append(["starts-with", "$Content-Type", content_type])
         elif content_type is not None:
             conditions.append({"Content-Type": content_type})
-        if max_size is not None:
-            conditions.append(["content-length-range", min_size, max_size])
+        if max_size is not None or min_size:
+            most = _LARGEST if max_size is None else max_size
+            conditions.append(["content-length-range", min_size, most])
         conditions.extend({name: value} for name, value in self._bucket.encryption.writing.items())
         credentials = await self._credentials(expires)
         self._lasting(expires)

@@ -114,6 +114,7 @@ class Sdk:
             parameters["Body"] = _Watched(
                 call.body, lambda: idle.reschedule(loop.time() + self._timeout)
             )
+        request.sent = True
         try:
             parsed = await method(**parameters)
         except self._answered as error:
@@ -186,10 +187,15 @@ class SdkReply:
         self._stream = stream
         self._failed = failed
 
-    async def read(self) -> bytes:
+    async def read(self, most: int | None = None, /) -> bytes:
         parts: list[bytes] = []
+        held = 0
         while chunk := await self.chunk():
             parts.append(chunk)
+            held += len(chunk)
+            if most is not None and held > most:
+                self.close()
+                raise Lost("dropped", "its body does not end")
         return b"".join(parts)
 
     async def chunk(self) -> bytes:

@@ -95,7 +95,7 @@ class Service(HttpService):
         if "keys" in request.mended:
             return False
         request.mended.add("keys")
-        return self.keys.forget()
+        return self.keys.forget(request.shown)
 
     def _follow(self, refused: Refused, request: Request) -> bool:
         """Go to the region that the service names."""

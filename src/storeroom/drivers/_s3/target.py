@@ -62,7 +62,7 @@ def target_of(
     features: Mapping[str, Any] | None,
 ) -> Target:
     """The bucket's place, by the provider's preset and whatever overrides it."""
-    if not bucket or any(char in bucket for char in "/?#%\\ "):
+    if not bucket or any(char in "/?#%\\\x7f" or char <= " " for char in bucket):
         raise ConfigError(f"bucket is a bucket's name, not {bucket!r}")
     preset = preset_of(provider or ("custom" if endpoint_url else "aws"))
     changes: dict[str, Any] = dict(features or {})

@@ -253,8 +253,8 @@ async def _put(
     request = Request("PutObject", "PUT", path, (), {**headers, **conditions}, content)
     try:
         return (await service.commit(request))[0]
-    except Refused as refused:
-        check_settled(request, refused, conditional=bool(conditions))
+    except (Lost, Refused) as error:
+        check_settled(request, error, conditional=bool(conditions))
         raise
 
 
@@ -274,9 +274,11 @@ async def _begun(
 async def _cleared(service: Service, path: str, upload: str) -> None:
     """Leave no parts behind, also when cancelled; what cannot be cleared now is `sweep`'s."""
     aborting = asyncio.create_task(abort(service, path, upload))
-    await service.ended(aborting)
-    if aborting.cancelled() or aborting.exception() is not None:
-        _log.warning("parts of an upload of %r are left behind; sweep clears them", path)
+    try:
+        await service.ended(aborting)
+    finally:
+        if aborting.cancelled() or aborting.exception() is not None:
+            _log.warning("parts of an upload of %r are left behind; sweep clears them", path)
 
 
 async def _looked(
