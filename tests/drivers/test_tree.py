@@ -12,7 +12,7 @@ from storeroom.drivers._tree.clearing import empty
 from storeroom.drivers._tree.entry import Entry
 from storeroom.drivers._tree.rule import PathRule
 from storeroom.drivers._tree.strangers import Strangers
-from storeroom.drivers._tree.temporaries import leftovers, temporary_beside
+from storeroom.drivers._tree.temporaries import aside_beside, leftovers, temporary_beside
 from storeroom.drivers._tree.walk import Walk
 
 NOW = datetime.now(UTC)
@@ -165,6 +165,7 @@ async def test_a_temporary_is_as_old_as_its_name_or_its_time_whichever_is_later(
         Entry(".storeroom-tmp-ab12-1-1", "file", modified=old),
         Entry(".storeroom-tmp-unknown", "file"),
         Entry(f"{by_name}4", "folder", modified=old),
+        Entry(aside_beside("f/x").rpartition("/")[2], "file", modified=old),
         Entry("other", "file", modified=old),
     ]
     tree = Tree({"": [*folders("f", "denied")], "f": entries})

@@ -23,9 +23,9 @@ def pyftpd(
     passive: range = range(0),
 ) -> Generator[FtpServer]:
     """A server of the folder; with a certificate under TLS."""
-    with pyftpd_process(folder, certificate, tls=tls, passive=passive) as process:
+    with pyftpd_process(folder, certificate, tls=tls) as process:
         authority = certificate.authority if certificate else None
-        yield FtpServer(process.port, folder, tls, authority, passive=passive)
+        yield FtpServer(process.port, folder, tls, authority)
 
 
 def pyftpd_process(
@@ -40,8 +40,7 @@ def pyftpd_process(
 
     def command(port: int) -> Sequence[object]:
         secure = [certificate.chain, certificate.key] if certificate else []
-        ports = [passive.start, passive.stop]
         module = "tests.servers.pyftpd_process"
-        return [sys.executable, "-m", module, port, folder, *ports, tls or "", *secure]
+        return [sys.executable, "-m", module, port, folder, tls or "", *secure]
 
     return Process(command)

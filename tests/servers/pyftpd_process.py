@@ -1,4 +1,4 @@
-"""The process behind `pyftpd`: python -m tests.servers.pyftpd_process PORT FOLDER FIRST STOP TLS [CHAIN KEY]."""
+"""The process behind `pyftpd`: python -m tests.servers.pyftpd_process PORT FOLDER TLS [CHAIN KEY]."""
 
 import logging
 import sys
@@ -22,9 +22,7 @@ class _Implicit(TLS_FTPHandler):
         super().handle()
 
 
-def _serve(
-    port: str, folder: str, first: str, stop: str, tls: str, chain: str = "", key: str = ""
-) -> None:
+def _serve(port: str, folder: str, tls: str, chain: str = "", key: str = "") -> None:
     handler: Any = {"": FTPHandler, "explicit": TLS_FTPHandler, "implicit": _Implicit}[tls]
     handler.authorizer = DummyAuthorizer()
     handler.authorizer.add_user(USERNAME, PASSWORD, folder, perm="elradfmwMT")
@@ -32,7 +30,6 @@ def _serve(
     logging.getLogger("pyftpdlib").setLevel(
         logging.WARNING
     )  # a line per command is half of its time
-    handler.passive_ports = range(int(first), int(stop)) or None
     if tls:
         handler.certfile, handler.keyfile = chain, key
         handler.tls_control_required = handler.tls_data_required = True

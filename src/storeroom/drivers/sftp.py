@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeVar
 
@@ -20,7 +21,7 @@ from storeroom.contracts.abilities import (
 )
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import InvalidArgument, Unsupported, translating
+from storeroom.contracts.errors import InvalidArgument, InvalidPath, Unsupported, translating
 from storeroom.contracts.extras import extra
 from storeroom.contracts.paths import quoted
 from storeroom.contracts.source import Source
@@ -78,7 +79,7 @@ class SFTPDriver(
     """The folder `root` on `host`, which the first write makes; relative to where `username` comes in.
 
     Logins: `password`, `private_key` (a path, or the key itself, opened by `passphrase`), `agent`
-    (True, or the path of its socket). The server must show a key that is in `known_hosts` (the
+    (True, or the path of its socket; then no key of `~/.ssh` is offered). The server must show a key that is in `known_hosts` (the
     user's file when None) or is `host_key`, a public key or its "SHA256:..." fingerprint;
     `verify=False` takes any and warns. `ciphers` are offered in this order, the fastest first.
 
@@ -92,7 +93,8 @@ class SFTPDriver(
 
     A link inside the root is refused, never followed; SFTP cannot open beneath a folder, so a program
     on the server that swaps a folder for a link at that moment could win. A server without
-    `posix-rename` replaces in two steps, between which there is no file; one without hard links
+    `posix-rename` replaces in two steps, between which there is no file (`traits.atomic` is False once that
+    is known); one without hard links
     makes `overwrite=False` `Unsupported`. Etags are made of time and size.
     """
 
@@ -153,7 +155,8 @@ class SFTPDriver(
 
     @property
     def traits(self) -> Traits:
-        return settings.STRICT if self._rule.strict else settings.LOOSE
+        traits = settings.STRICT if self._rule.strict else settings.LOOSE
+        return traits if self._service.is_atomic else replace(traits, atomic=False)
 
     def offer(self, kind: Callable[..., A], /) -> A | None:
         """Itself; but without `url` no file has a public address."""
@@ -259,6 +262,8 @@ class SFTPDriver(
 
     async def remove_folder(self, folder: str, /) -> bool:
         folder = self._rule.folder(folder)
+        if not folder:
+            raise InvalidPath("this names the root, the whole disk; name a folder on it")
         with translating(changing, "remove_folder", folder):
             return await self._folding.remove(folder)
 

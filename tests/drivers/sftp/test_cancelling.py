@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +16,7 @@ from storeroom.contracts.values import WriteOptions
 from storeroom.drivers.sftp import SFTPDriver
 from tests.drivers.s3.interrupting import interrupted
 from tests.drivers.sftp.share import KEY, MIB, Share, listed, random_bytes, read, streamed, until
+from tests.servers.lying_sftp import Honest, serving
 from tests.servers.proxy import Proxy
 from tests.servers.sshd import Sshd
 
@@ -146,6 +148,26 @@ async def test_a_cancellation_does_not_wait_for_ever(share: Share, proxy: Proxy)
                 await work
         assert time.monotonic() - began < 4
     proxy.let_pass()
+
+
+async def test_an_append_ended_by_force_takes_back_what_it_added(tmp_path: Path) -> None:
+    class Slow(Honest):
+        async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+            await asyncio.sleep(1 if offset > len(OLD) else 0)
+            return super().write(file_obj, offset, data)
+
+    async with serving(tmp_path, Slow) as server:
+        share = Share(server, "")
+        share.put(OLD)
+        driver = share.driver()
+        await driver.stat(KEY)
+        driver._service.timeout = 0.7
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await driver.extend(KEY, Body(MORE[:MIB]))
+        assert (await driver.stat(KEY)).size == len(OLD)
+        assert share.get() == OLD
+        await share.aclose()
 
 
 async def _worked(case: Case, driver: SFTPDriver) -> object:

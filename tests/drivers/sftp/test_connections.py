@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import Closed, Unavailable
+from storeroom.contracts.errors import Closed, Timeout, Unavailable
 from storeroom.drivers._sftp import service
+from storeroom.drivers._sftp.failures import Lost
+from storeroom.drivers._sftp.session import Session
 from storeroom.testing._suite.frame import elsewhere
 from tests.drivers.sftp.share import (
     KEY,
@@ -47,6 +50,50 @@ async def test_there_are_as_many_connections_as_asked_for(share: Share, proxy: P
     assert proxy.connections == 3
     assert all([await read(driver, f"{n}") == NEW for n in range(9)])
     assert proxy.connections == 3
+
+
+async def test_all_who_wait_for_a_dead_server_share_one_try(share: Share, proxy: Proxy) -> None:
+    proxy.black_hole()
+    driver = share.driver(proxy.port, retries=0, timeout=0.4)
+    began = time.monotonic()
+    errors = await asyncio.gather(*(outcome(driver.stat(f"{n}"), within=5) for n in range(6)))
+    assert time.monotonic() - began < 2
+    assert all(isinstance(error, Timeout) for error in errors)
+    assert [error.path for error in errors if isinstance(error, Timeout)] == list("012345")
+    assert proxy.connections == 1
+    proxy.let_pass()
+    await driver.write(KEY, Body(b"x"))
+
+
+async def test_who_gives_up_does_not_end_the_opening_for_the_others(
+    share: Share, proxy: Proxy
+) -> None:
+    proxy.latency = 0.05
+    driver = share.driver(proxy.port)
+    first, second = (asyncio.create_task(driver.has_folder("x")) for _ in range(2))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert await second is False
+    assert first.cancelled()
+    assert proxy.connections == 1
+
+
+async def test_a_second_connection_that_is_refused_is_done_without(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = share.driver(connections=3, retries=0)
+    await driver.write(KEY, Body(b"x"))
+    (pool,) = driver._service._loops._clients.values()
+    tries: list[None] = []
+
+    async def refused() -> Session:
+        tries.append(None)
+        raise Lost("unreachable", "too many connections")
+
+    monkeypatch.setattr(pool, "_connect", refused)
+    await asyncio.gather(*(driver.write(f"{n}", streamed(NEW)) for n in range(9)))
+    assert all([await read(driver, f"{n}") == NEW for n in range(9)])
+    assert len(tries) == 1
 
 
 async def test_nothing_is_opened_before_it_is_needed(share: Share, proxy: Proxy) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from pathlib import Path
 
 import asyncssh
@@ -11,6 +12,7 @@ import pytest
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
+    Corrupted,
     NotFound,
     Obstructed,
     PermissionDenied,
@@ -21,6 +23,9 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import WriteOptions
+from storeroom.drivers._sftp import listing, wire
+from storeroom.drivers._sftp.channel import Channel
+from storeroom.drivers._sftp.failures import Lost, reading
 from storeroom.drivers.sftp import SFTPDriver
 from tests.drivers.sftp.share import (
     KEY,
@@ -227,6 +232,37 @@ async def test_folders_that_may_not_be_read_are_denied(tmp_path: Path) -> None:
         assert isinstance(await outcome(listed(share.driver())), PermissionDenied)
         assert isinstance(await outcome(listed(share.driver(), "closed")), PermissionDenied)
         await share.aclose()
+
+
+async def test_a_listing_that_does_not_end_is_corrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endless(Honest):
+        async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+            for number in count():
+                yield asyncssh.SFTPName(b"%d" % number)
+
+    monkeypatch.setattr(listing, "_MOST_NAMES", 1000)
+    async with serving(tmp_path, Endless) as running:
+        share = Share(running, "")
+        error = await outcome(listed(share.driver()))
+        assert isinstance(error, Corrupted)
+        assert "does not end" in error.reason
+        await share.aclose()
+
+
+def test_words_of_the_server_are_short_and_printable() -> None:
+    error = reading(Lost("dropped", "\x1b[2J\r\n" + "x" * 1000))
+    assert error is not None
+    assert error.reason.isprintable()
+    assert len(error.reason) < 300
+
+
+async def test_a_bad_handle_that_nobody_waits_for_ends_the_channel() -> None:
+    channel = Channel(asyncio.get_running_loop(), 1)
+    channel.unwanted((wire.HANDLE, b"\0\0\0\x09x"))
+    assert channel.lost is not None
+    assert "that is no SFTP" in channel.lost.reason
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import subprocess
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,6 +177,37 @@ async def test_a_key_that_is_none_is_an_error_that_says_so(share: Share, tmp_pat
         assert error.reason.startswith("private_key")
 
 
+async def test_a_key_that_is_given_as_bare_base64_shows_in_no_traceback(share: Share) -> None:
+    lines = OTHER.export_private_key().decode().splitlines()
+    for bare in ("".join(lines[1:-1]), "\n".join(lines[1:-1]), "geheim\0"):
+        error = await outcome(share.driver(private_key=bare, retries=0).has_folder("x"))
+        assert isinstance(error, ConfigError)
+        assert "give a path, or the key itself" in error.reason
+        shown = "".join(traceback.format_exception(error))
+        assert not any(line in shown for line in bare.splitlines())
+
+
+async def test_a_file_of_known_hosts_that_is_none_is_told(share: Share, home: Path) -> None:
+    file = home / ".ssh" / "known_hosts"
+    file.write_bytes(b"nonsense\x1b\n")
+    error = await refusal(share, host_key=None)
+    assert isinstance(error, ConfigError)
+    assert "known_hosts' cannot be understood" in error.reason
+    assert error.reason.isprintable()
+    assert "ciphers" not in error.reason
+    file.write_bytes(b"# M\xfcller\n" + known(share.server, share.server.host_key).encode())
+    assert await share.driver(host_key=None).has_folder("x") is False
+
+
+async def test_no_file_of_the_home_is_used_unasked(share: Share, home: Path) -> None:
+    shutil.copy(str(share.server.private_key), home / ".ssh" / "id_ed25519")
+    _, _, login = share.driver()._neighbours
+    _, options = await asyncio.to_thread(login._prepared)
+    assert options.x509_trusted_certs is None
+    error = await refusal(share, private_key=None, agent=str(home / "no-agent"))
+    assert isinstance(error, PermissionDenied)
+
+
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[str]:
     """A running ssh-agent: the path of its socket."""
@@ -277,6 +309,8 @@ class _Open(asyncssh.SSHServer):
         ({"host_key": "ssh-rsa nonsense"}, "host_key"),
         ({"known_hosts": "x"}, "known_hosts"),
         ({"verify": False}, "verify"),
+        ({"verify": 0, "host_key": None}, "verify"),
+        ({"verify": "no", "host_key": None}, "verify"),
         ({"ciphers": []}, "ciphers"),
         ({"root": "a\0b"}, "root"),
         ({"durability": "full"}, "durability"),

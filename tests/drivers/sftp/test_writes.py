@@ -16,10 +16,14 @@ from storeroom.contracts.errors import (
     AlreadyExists,
     Corrupted,
     InvalidArgument,
+    InvalidPath,
     Obstructed,
+    StorageError,
     Unsupported,
 )
 from storeroom.contracts.values import WriteOptions
+from storeroom.drivers._sftp.channel import Answer
+from storeroom.drivers._sftp.session import Session
 from tests.drivers.sftp.share import KEY, MIB, Share, listed, outcome, random_bytes, read, streamed
 from tests.servers.lying_sftp import Honest, serving
 from tests.servers.ssh_server import HARD_LINKS, POSIX_RENAME, ssh_server
@@ -100,8 +104,10 @@ async def test_a_server_without_posix_rename_replaces_in_two_steps(tmp_path: Pat
     with ssh_server(tmp_path, without=[POSIX_RENAME, "fsync@openssh.com", "copy-data"]) as server:
         share = Share(server, "")
         driver = share.driver()
+        assert driver.traits.atomic
         for data in (b"one", b"two", NEW):
             await driver.write("f/a", Body(data))
+            assert not driver.traits.atomic
             assert share.get("f/a") == data
         await driver.write("f/b", Body(b"b"))
         await driver.rename("f/b", "f/a")
@@ -139,6 +145,48 @@ async def test_the_old_file_comes_back_where_the_second_step_fails(tmp_path: Pat
         assert share.names() == ["a"]
         assert share.get("a") == b"old"
         await share.aclose()
+
+
+async def test_an_old_file_that_cannot_be_brought_back_is_told_of_and_never_swept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Honest):
+        def rename(self, oldpath: bytes, newpath: bytes) -> None:
+            if b".storeroom-" in oldpath:
+                raise asyncssh.SFTPFailure("stuck")
+            super().rename(oldpath, newpath)
+
+    async with serving(tmp_path, Stuck) as server:
+        share = Share(server, "")
+        share.put(b"old", "f/a")
+        driver = share.driver()
+        session = await driver._service.session()
+        del session.offer["posix-rename@openssh.com"]
+        error = await outcome(driver.write("f/a", Body(b"new")))
+        assert await driver.sweep(timedelta(0)) == 0
+        (aside,) = share.names()
+        assert share.get(aside) == b"old"
+        assert isinstance(error, StorageError)
+        assert aside in error.reason
+        assert aside in caplog.text
+        await share.aclose()
+
+
+async def test_a_server_that_may_keep_no_order_syncs_what_has_arrived(
+    each_share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    sync = Session.sync
+
+    def watched(session: Session, handle: bytes) -> Answer[None]:
+        waiting.append(session.channel.waiting)
+        return sync(session, handle)
+
+    monkeypatch.setattr(Session, "sync", watched)
+    driver = each_share.driver()
+    await driver.write(KEY, Body(NEW))
+    assert each_share.get() == NEW
+    assert waiting == [0] or (await driver._service.session()).keeps_order
 
 
 async def test_a_file_is_brought_to_the_servers_disk_before_it_gets_its_name(
@@ -230,6 +278,13 @@ async def test_what_a_crash_left_is_hidden_and_swept_by_its_age(share: Share) ->
     assert await driver.sweep(HOUR / 2) == 2
     assert share.temporaries() == [f"g/{stamped}"]
     assert await driver.sweep(timedelta(0)) == 1
+    assert share.names() == ["f/a"]
+
+
+async def test_the_root_is_no_folder_to_remove(share: Share) -> None:
+    share.put(b"x", "f/a")
+    with pytest.raises(InvalidPath, match="names the root"):
+        await share.driver().remove_folder("")
     assert share.names() == ["f/a"]
 
 

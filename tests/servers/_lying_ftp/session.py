@@ -41,6 +41,9 @@ class Session:
             command = line.decode(errors="surrogateescape").rstrip("\r\n")
             verb, _, argument = command.partition(" ")
             self._state.said.append(command)
+            if self._lies.takes_one and self._reader._buffer:  # type: ignore[attr-defined]
+                self._lies.lost += 1
+                self._reader._buffer.clear()  # type: ignore[attr-defined]
             if not await self._answer(verb, argument):
                 return
         return
@@ -63,8 +66,9 @@ class Session:
             lies.leaving.remove(verb)
             await self.say("421 Service not available, closing control connection.")
             return False
-        if verb in lies.answers:
-            await self.say(lies.answers[verb])
+        answer = lies.answers.get(f"{verb} {argument}", lies.answers.get(verb))
+        if answer is not None:
+            await self.say(answer)
             return True
         work = getattr(self, f"do_{verb.lower()}", None)
         if verb in lies.lacks or work is None:

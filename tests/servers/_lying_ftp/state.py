@@ -13,7 +13,7 @@ class Lies:
     `lacks` are commands that are answered with 502, `answers` have their reply written here (bytes go
     out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
     and the connection ends without a word: once each, unless named more often. `after` is called when a
-    command was carried out.
+    command was carried out. With `takes_one` a command is lost that comes before the last one is answered.
     """
 
     features: tuple[str, ...] = (
@@ -38,6 +38,8 @@ class Lies:
     scattered: bool = False
     cut_at: int | None = None
     most: int | None = None
+    takes_one: bool = False
+    lost: int = 0
 
 
 @dataclass(slots=True)

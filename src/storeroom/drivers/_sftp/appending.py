@@ -3,6 +3,7 @@
 All of a body is here, or on the server, before the first byte is added: one that fails adds nothing.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -127,13 +128,21 @@ async def _pour(session: Session, handle: bytes, addition: _Addition) -> None:
             async for chunk in chunks:
                 for at in range(0, len(chunk), session.write_size):
                     piece = memoryview(chunk)[at : at + session.write_size]
-                    await session.write(handle, before + addition.done, [piece])
-                    addition.done += len(piece)
-    except Refused:
+                    await _write(session, handle, addition, piece)
+    except (Refused, asyncio.CancelledError):
         now = (await session.facts(handle)).size
         if addition.done and now == before + addition.done:  # nobody else has added anything
             await session.set_open(handle, attributes(size=before))
         raise
+
+
+async def _write(session: Session, handle: bytes, addition: _Addition, piece: memoryview) -> None:
+    answer = session.write(handle, (addition.before or 0) + addition.done, [piece])
+    try:
+        await asyncio.wait([answer.future])
+    finally:  # also when cancelled: whether it was added is to be known
+        await answer
+        addition.done += len(piece)
 
 
 async def _looked_at(storing: Storing, session: Session, path: str, addition: _Addition) -> Facts:

@@ -8,7 +8,7 @@ import asyncssh
 
 from storeroom.contracts.body import Piece
 from storeroom.drivers._sftp import wire
-from storeroom.drivers._sftp.failures import Lost, Refused
+from storeroom.drivers._sftp.failures import Lost, Refused, readable
 from storeroom.drivers._sftp.wire import Malformed, Words
 
 __all__ = ["Answer", "Channel", "expect"]
@@ -113,8 +113,12 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     def unwanted(self, reply: Reply, /) -> None:
         """A reply that nobody waits for: what it opened is closed."""
-        if not isinstance(reply, Lost) and reply[0] == wire.HANDLE:
+        if isinstance(reply, Lost) or reply[0] != wire.HANDLE:
+            return
+        try:
             self.close_handle(Words(reply[1]).text())
+        except Malformed as error:
+            self.drop(Lost("dropped", f"that is no SFTP: {error}"))
 
     def close_handle(self, handle: bytes, /) -> None:
         """Close a handle without waiting for the reply."""
@@ -250,14 +254,10 @@ def expect(kind: int, wanted: int, content: bytes) -> Words:
         code = words.number()
         if code != wire.OK or wanted != wire.STATUS:
             said = words.text().decode(errors="replace") if words else ""
-            raise Refused(code, _readable(said))
+            raise Refused(code, readable(said))
     elif kind != wanted:
         raise Malformed(f"a reply of type {kind} where {wanted} was due")
     return words
-
-
-def _readable(said: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in said[:200])
 
 
 def _ignored(kind: int, content: bytes) -> None:

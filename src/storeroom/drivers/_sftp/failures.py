@@ -13,12 +13,13 @@ from storeroom.contracts.errors import (
 )
 from storeroom.drivers._sftp import wire
 
-__all__ = ["Lost", "Refused", "changing", "linked", "obstructed", "reading"]
+__all__ = ["Lost", "Refused", "changing", "linked", "obstructed", "readable", "reading"]
 
 Why = Literal["unreachable", "dropped", "idle"]
 
 GONE: Final = "there is no file here"
 IN_THE_WAY: Final = "a file stands where a folder is needed, or a folder where a file is"
+_SAID: Final = 200
 
 
 class Lost(Exception):
@@ -27,7 +28,7 @@ class Lost(Exception):
     def __init__(self, why: Why, reason: str) -> None:
         super().__init__(why, reason)
         self.why: Why = why
-        self.reason = reason
+        self.reason = readable(reason)
 
 
 class Refused(Exception):
@@ -60,6 +61,11 @@ def changing(error: Exception) -> StorageError | None:
     if isinstance(error, Refused) and error.is_missing:
         return Unavailable("its folder was removed meanwhile; try again")
     return _in_common(error)
+
+
+def readable(said: str) -> str:
+    """What a server said, fit for a message."""
+    return "".join(char if char.isprintable() else "?" for char in said[:_SAID])
 
 
 def linked() -> PermissionDenied:

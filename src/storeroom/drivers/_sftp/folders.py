@@ -1,6 +1,7 @@
 """Folders: made with those above them, and removed with all that is in them."""
 
 import posixpath
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -49,8 +50,8 @@ class Folding:
         await self.service.call(self._rooted)
 
     async def remove(self, folder: str) -> bool:
-        """Remove it with all that is in it: whether it was there. The root is emptied and stays."""
-        if folder and not await self.has(folder):
+        """Remove it with all that is in it: whether it was there."""
+        if not await self.has(folder):
             return False
         for _ in range(_TRIES):
             was_there = await empty(
@@ -60,8 +61,6 @@ class Folding:
                 rmdir=self._rmdir,
                 at_once=_AT_ONCE,
             )
-            if not folder:
-                return True
             if not was_there or await self._rmdir(folder):
                 return True
         raise Obstructed("files are written into it again and again")
@@ -69,8 +68,9 @@ class Folding:
     async def sweep(self, rule: PathRule, older_than: timedelta) -> int:
         """Remove temporaries of this age: how many."""
         before, count = datetime.now(UTC) - older_than, 0
-        async for path in leftovers(self.listing.of, rule, before):
-            count += await self._unlink(path)
+        async with aclosing(leftovers(self.listing.of, rule, before)) as paths:
+            async for path in paths:
+                count += await self._unlink(path)
         return count
 
     async def _made(self, session: Session, folder: str, visibility: Visible | None) -> None:

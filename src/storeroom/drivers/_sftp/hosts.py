@@ -8,6 +8,7 @@ from typing import Final
 import asyncssh
 
 from storeroom.contracts.errors import ConfigError
+from storeroom.drivers._sftp.failures import readable
 
 __all__ = ["Guest", "HostRule"]
 
@@ -69,7 +70,18 @@ class HostRule:
     def guest(self) -> "Guest":
         """Who looks at the key of one connection; reads the file of known hosts, which blocks."""
         is_given = self.host_key is not None or not self.verify
-        return Guest(self, b"" if is_given else self._lines())
+        return Guest(self, None if is_given else self._parsed())
+
+    def _parsed(self) -> asyncssh.SSHKnownHosts | None:
+        """What is in the file of known hosts, None where the user has none."""
+        lines = self._lines().decode(errors="replace")
+        try:
+            return asyncssh.import_known_hosts(lines) if lines else None
+        except ValueError as error:
+            raise ConfigError(
+                f"the file of known hosts {self.file!r} cannot be understood: "
+                f"{readable(str(error))}"
+            ) from error
 
     def _lines(self) -> bytes:
         file = os.path.expanduser(self.file)
@@ -87,14 +99,14 @@ class HostRule:
 class Guest(asyncssh.SSHClient):
     """Looks at the key that a server shows; `shown` is its fingerprint then.
 
-    `lines` are those of a file of known hosts. All keys are compared here: told of trusted ones,
+    `hosts` are those of a file of known hosts. All keys are compared here: told of trusted ones,
     asyncssh asks for no other kinds, and a server with another kind only drops the connection.
     """
 
-    def __init__(self, rule: HostRule, lines: bytes, /) -> None:
+    def __init__(self, rule: HostRule, hosts: asyncssh.SSHKnownHosts | None, /) -> None:
         self.shown: str | None = None
         self._rule = rule
-        self._lines = lines
+        self._hosts = hosts
 
     @property
     def known(self) -> tuple[Keys, Keys, Keys] | None:
@@ -148,8 +160,8 @@ class Guest(asyncssh.SSHClient):
 
     def _matching(self, addr: str) -> tuple[Keys, Keys, Keys]:
         """The keys of the host, those of authorities for it, and those that are revoked."""
-        if not self._lines:
+        if self._hosts is None:
             return self._rule.given(), [], []
         port = self._rule.port if self._rule.port != _USUAL_PORT else None
-        found = asyncssh.match_known_hosts(self._lines, self._rule.host, addr, port)
+        found = self._hosts.match(self._rule.host, addr, port)
         return list(found[0]), list(found[1]), list(found[2])

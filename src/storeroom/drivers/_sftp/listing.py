@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from storeroom.contracts.errors import Corrupted
 from storeroom.drivers._sftp.channel import Answer
 from storeroom.drivers._sftp.facts import entry_of
 from storeroom.drivers._sftp.failures import Refused
@@ -18,6 +19,8 @@ __all__ = ["Listing"]
 
 _AHEAD: Final = 2
 _LOOKS: Final = 64
+_MOST_NAMES: Final = 2_000_000
+_MOST_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,14 @@ class Listing:
 
 async def _names(session: Session, handle: bytes) -> list[Named]:
     found: list[Named] = []
+    size = 0
     coming: deque[Answer[list[Named]]] = deque(session.names(handle) for _ in range(_AHEAD))
     try:
         while batch := await coming.popleft():
             found += batch
+            size += sum(len(named.name) for named in batch)
+            if len(found) > _MOST_NAMES or size > _MOST_BYTES:
+                raise Corrupted("the server's listing does not end")
             coming.append(session.names(handle))
     finally:
         for answer in coming:

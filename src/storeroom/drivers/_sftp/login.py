@@ -10,7 +10,7 @@ import asyncssh
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, MissingPackage, PermissionDenied, StorageError
 from storeroom.drivers._sftp.channel import Channel
-from storeroom.drivers._sftp.failures import Lost
+from storeroom.drivers._sftp.failures import Lost, readable
 from storeroom.drivers._sftp.hosts import Guest, HostRule
 from storeroom.drivers._sftp.session import Session
 from storeroom.drivers._sftp.together import Together
@@ -30,6 +30,13 @@ CIPHERS: Final = (
 _ALIVE: Final = 30
 _WINDOW: Final = 4 << 20
 _PACKET: Final = 32 << 10
+
+
+class _AgentsOnly(list[Any]):
+    """Keys of which there are none: an empty list of another kind brings in those of ~/.ssh."""
+
+    def __bool__(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +89,21 @@ class Login:
     def _prepared(self) -> tuple[Guest, asyncssh.SSHClientConnectionOptions]:
         """All that reads files, in a worker thread."""
         guest = self.rule.guest()
+        known, algorithms = guest.known, guest.algorithms
         key = None if self.private_key is None else self._key(self.private_key)
         agent: Any = None if not self.agent else () if self.agent is True else self.agent
+        keys: Any = [key] if key is not None else _AgentsOnly() if self.agent else None
         try:
             options = asyncssh.SSHClientConnectionOptions(
                 config=None,
                 client_factory=lambda: guest,
-                known_hosts=guest.known,
-                server_host_key_algs=guest.algorithms,
+                known_hosts=known,
+                server_host_key_algs=algorithms,
+                x509_trusted_certs=None,  # those of ~/.ssh would do for any host key
+                x509_trusted_cert_paths=[],
                 username=() if self.username is None else self.username,
                 password=self.password,
-                client_keys=[key] if key is not None else None if not self.agent else (),
+                client_keys=keys,
                 agent_path=agent,
                 encryption_algs=list(self.ciphers),
                 compression_algs=None,
@@ -112,10 +123,6 @@ class Login:
             if "PRIVATE KEY" in given:
                 return asyncssh.import_private_key(given, self.passphrase)
             return asyncssh.read_private_key(os.path.expanduser(given), self.passphrase)
-        except OSError as error:
-            raise ConfigError(
-                "private_key names no file that can be read; give a path, or the key itself (PEM)"
-            ) from error
         except asyncssh.KeyEncryptionError as error:
             if "bcrypt" in str(error):
                 raise MissingPackage(
@@ -126,6 +133,10 @@ class Login:
             raise ConfigError(
                 "private_key is no private key that can be read; an encrypted one needs passphrase"
             ) from error
+        except (OSError, ValueError):  # whose words have the "path", which may be the key itself
+            raise ConfigError(
+                "private_key names no file that can be read; give a path, or the key itself (PEM)"
+            ) from None
 
     def _failure(self, guest: Guest, error: Exception) -> Exception:
         """What kept the connection from being opened; nothing of a login is told."""
@@ -138,8 +149,8 @@ class Login:
             )
         if isinstance(error, asyncssh.KeyExchangeFailed):
             return ConfigError(
-                f"{self.rule.host} and this side share no way to encrypt: {error.reason}; it may "
-                "want another one in ciphers"
+                f"{self.rule.host} and this side share no way to encrypt: {readable(error.reason)}; "
+                "it may want another one in ciphers"
             )
         if isinstance(error, asyncssh.ChannelOpenError):
             return Lost("unreachable", "it opens no SFTP session")

@@ -1,5 +1,6 @@
 """Putting a file in its place: in one step where the server can, and looking where no reply came."""
 
+import logging
 from dataclasses import dataclass, field
 
 from storeroom.contracts.errors import AlreadyExists, StorageError, Unavailable, Unsupported
@@ -9,9 +10,11 @@ from storeroom.drivers._sftp.place import Root
 from storeroom.drivers._sftp.service import Service
 from storeroom.drivers._sftp.session import Session
 from storeroom.drivers._sftp.wire import Facts, attributes
-from storeroom.drivers._tree.temporaries import temporary_beside
+from storeroom.drivers._tree.temporaries import aside_beside
 
 __all__ = ["Placing", "check_creating"]
+
+_log = logging.getLogger("storeroom")
 
 
 def check_creating(session: Session, how: WriteOptions) -> None:
@@ -35,7 +38,11 @@ class Placing:
 
     async def done(self, service: Service) -> None:
         """It is in its place, and has no other name any more."""
-        await service.call(self._tried)
+        try:
+            await service.call(self._tried)
+        finally:
+            for aside in self._asides:
+                _log.warning("what was in %r may be in %r now; nothing sweeps that", self.to, aside)
 
     async def _tried(self, session: Session) -> None:
         if not (self._uncertain and await self._is_done(session)):
@@ -44,8 +51,9 @@ class Placing:
                 await self._placed(session)
             except Refused as refused:
                 await self._explained(session, refused, again=again)
-        for aside in self._asides:
-            await _removed(session, self.root.at(aside))
+        while self._asides:
+            await _removed(session, self.root.at(self._asides[-1]))
+            self._asides.pop()
 
     async def _placed(self, session: Session) -> None:
         path, to = self.root.at(self.path), self.root.at(self.to)
@@ -65,15 +73,27 @@ class Placing:
 
     async def _replaced(self, session: Session, path: bytes, to: bytes) -> None:
         """In two steps, and nothing has the name in between."""
-        aside = temporary_beside(self.to)
-        await session.rename(to, self.root.at(aside))
+        aside = aside_beside(self.to)
         self._asides.append(aside)
+        try:
+            await session.rename(to, self.root.at(aside))
+        except Refused:
+            self._asides.remove(aside)
+            raise
         try:
             await session.rename(path, to)
         except Refused:
-            await session.rename(self.root.at(aside), to)
-            self._asides.remove(aside)
+            await self._brought_back(session, aside, to)
             raise
+
+    async def _brought_back(self, session: Session, aside: str, to: bytes) -> None:
+        try:
+            await session.rename(self.root.at(aside), to)
+        except Refused as refused:
+            raise StorageError(
+                f"the server neither replaces this file nor brings it back; it is in {aside!r} now"
+            ) from refused
+        self._asides.remove(aside)
 
     async def _is_done(self, session: Session) -> bool:
         """Whether a try did it of which no reply came."""

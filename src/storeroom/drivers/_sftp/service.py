@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from copy import copy
 from typing import Any, Final, TypeVar
 
-from storeroom.contracts.errors import Closed
+from storeroom.contracts.errors import Closed, StorageError
 from storeroom.drivers._http.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._sftp.failures import Lost, Refused
@@ -56,6 +57,7 @@ class Service:
         self.timeout = timeout
         self.retries = retries
         self._loops: PerLoop[_Pool] = PerLoop(self._pool)
+        self.is_atomic = True
         self._connect = connect
         self._connections = connections
 
@@ -90,7 +92,22 @@ class Service:
         await self._loops.aclose()
 
     async def _pool(self) -> "_Pool":
-        return _Pool(self._connect, self._connections, min(_PATIENCE, self.timeout))
+        return _Pool(self._connected, self._connections, min(_PATIENCE, self.timeout))
+
+    async def _connected(self) -> Session:
+        session = await self._connect()
+        self.is_atomic = session.offers("posix-rename@openssh.com")
+        return session
+
+
+class _Opening:
+    """A session that is being opened, and how many wait for it."""
+
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, work: Coroutine[Any, Any, Session]) -> None:
+        self.task = asyncio.create_task(work)
+        self.waiting = 0
 
 
 class _Pool:
@@ -100,10 +117,10 @@ class _Pool:
         self, connect: Callable[[], Awaitable[Session]], most: int, patience: float
     ) -> None:
         self._connect = connect
-        self._most = most
+        self._asked = self._most = most
         self._patience = patience
         self._sessions: list[Session] = []
-        self._opening = asyncio.Lock()
+        self._opening: _Opening | None = None
         self._closed = False
 
     def ready(self) -> Session | None:
@@ -112,18 +129,50 @@ class _Pool:
         return None if best is None or self._is_busy(best) or _is_stale(best) else best
 
     async def session(self) -> Session:
-        async with self._opening:
+        """One that is checked or opened now, once for all who wait; a failure is theirs too."""
+        opening = self._opening
+        if opening is None or opening.task.done():
+            opening = self._opening = _Opening(self._opened())
+        opening.waiting += 1
+        try:
+            return await asyncio.shield(opening.task)
+        except Lost as lost:
+            raise Lost(lost.why, lost.reason) from lost
+        except StorageError as error:
+            raise copy(error) from error
+        finally:
+            opening.waiting -= 1
+            if not opening.waiting and not opening.task.done():  # nobody wants it any more
+                self._opening = None
+                opening.task.cancel()
+                await ended(opening.task, self._patience)
+
+    async def _opened(self) -> Session:
+        best = self._best()
+        if best is not None and _is_stale(best):
+            await self._check(best)
             best = self._best()
-            if best is not None and _is_stale(best):
-                await self._check(best)
-                best = self._best()
-            if best is None or self._is_busy(best):
-                best = await self._connect()
-                if self._closed:
-                    best.abort()
-                    raise Closed("this driver was closed; build a new one")
-                self._sessions.append(best)
+        if best is None:
+            self._most = self._asked
+            return await self._another()
+        if not self._is_busy(best):
             return best
+        try:
+            return await self._another()
+        except (Lost, StorageError):
+            there = self._best()
+            if there is None:
+                raise
+            self._most = len(self._sessions)  # the server takes no more from this user
+            return there
+
+    async def _another(self) -> Session:
+        session = await self._connect()
+        if self._closed:
+            session.abort()
+            raise Closed("this driver was closed; build a new one")
+        self._sessions.append(session)
+        return session
 
     async def aclose(self) -> None:
         self._closed = True

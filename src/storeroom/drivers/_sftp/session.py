@@ -44,6 +44,12 @@ class Session:
         return self.channel.lost
 
     @property
+    def keeps_order(self) -> bool:
+        """Whether requests are carried out in the order they were sent."""
+        said: str = self._connection.get_extra_info("server_version", "")
+        return "OpenSSH" in said
+
+    @property
     def load(self) -> int:
         """How much it has to do."""
         return self.channel.waiting + self.handles

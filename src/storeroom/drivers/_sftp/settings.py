@@ -53,6 +53,8 @@ def login_of(
         raise ConfigError("nothing to come in with: give password, private_key, or agent=True")
     if passphrase is not None and private_key is None:
         raise ConfigError("passphrase opens private_key, and there is none")
+    if type(verify) is not bool:
+        raise ConfigError(f"verify is True or False, not {verify!r}")
     if ciphers is not None and not ciphers:
         raise ConfigError("ciphers names at least one, or is left out")
     if timeout <= 0:

@@ -169,6 +169,8 @@ class Upload:
 
     async def _arrived(self, session: Session) -> Facts:
         can_sync = self._syncs and session.offers("fsync@openssh.com")
+        while can_sync and self._sent and not session.keeps_order:
+            await self._acknowledge(session)
         syncing = session.sync(self._handle) if can_sync else None
         looking = session.facts(self._handle)
         while self._sent:

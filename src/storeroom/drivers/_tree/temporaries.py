@@ -11,7 +11,7 @@ from storeroom.contracts.paths import RESERVED
 from storeroom.drivers._tree.entry import Entry, ListFolder
 from storeroom.drivers._tree.rule import PathRule
 
-__all__ = ["TEMPORARY", "leftovers", "temporary_beside"]
+__all__ = ["TEMPORARY", "aside_beside", "leftovers", "temporary_beside"]
 
 TEMPORARY: Final = f"{RESERVED}tmp-"
 _STAMPED: Final = "t"  # a local disk's temporaries have a number in this place, which is no time
@@ -22,6 +22,12 @@ def temporary_beside(path: str, /) -> str:
     folder, slash, _ = path.rpartition("/")
     stamp = f"{_STAMPED}{int(time.time()):x}"
     return f"{folder}{slash}{TEMPORARY}{stamp}-{secrets.token_hex(8)}"
+
+
+def aside_beside(path: str, /) -> str:
+    """A path in the same folder for a file that is to be replaced: hidden too, and never swept."""
+    folder, slash, _ = path.rpartition("/")
+    return f"{folder}{slash}{RESERVED}old-{secrets.token_hex(8)}"
 
 
 async def leftovers(listed: ListFolder, rule: PathRule, before: datetime, /) -> AsyncGenerator[str]:
