@@ -59,6 +59,8 @@ with extra("ftp", "aioftp"):
     from storeroom.drivers._ftp.reading import opened
     from storeroom.drivers._ftp.service import Service
     from storeroom.drivers._ftp.settings import account_of
+    from storeroom.drivers._ftp.spelling import spelled
+    from storeroom.drivers._ftp.straight import Straight
     from storeroom.drivers._ftp.uploading import stored
 
 __all__ = ["FTPDriver"]
@@ -138,7 +140,7 @@ class FTPDriver(
         self._service = Service(account, pool_size=pool_size, retries=retries)
         self._failed = self._service.failed
         self._files, self._folders = modes_of(permissions)
-        self._visibility = visibility
+        self._visibility: Visible | None = visibility
         self._address = None if url is None else url.rstrip("/")
         self._rule = PathRule(
             strict=paths == "strict", segment_bytes=_SEGMENT_BYTES, outer_spaces=False
@@ -171,23 +173,23 @@ class FTPDriver(
         return self  # type: ignore[return-value]
 
     async def stat(self, path: str, /) -> Stat:
-        path = self._rule.path(path)
+        path = self._path(path)
         with translating(self._failed, "stat", path):
             return await self._service.run(lambda control: looking.file_at(control, path))
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
-        path = self._rule.path(path)
+        path = self._path(path)
         with translating(self._failed, "read", path):
             return await opened(self._service, path, how)
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        body, path = Body.checked(body), self._rule.path(path)
+        body, path = Body.checked(body), self._path(path)
         with translating(self._failed, "write", path, body=body):
             check_kept(how)
             return await stored(self._service, path, body, self._mode(how))
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool | None:
-        path = self._rule.path(path)
+        path = self._path(path)
         with translating(self._failed, "remove", path):
             check_kept(WriteOptions(if_match=how.if_match))
             return await changing.remove(self._service, path)
@@ -195,9 +197,9 @@ class FTPDriver(
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
     ) -> AsyncGenerator[Stat | Folder]:
-        folder = self._rule.folder(folder)
+        folder = self._folder(folder)
         at_once = self._service.pool_size
-        walk = Walk(self._listed, folder, how, self._strangers, at_once=at_once)
+        walk = Walk(Straight(self._listed), folder, how, self._strangers, at_once=at_once)
         async with aclosing(walk.pages()) as pages:
             while True:
                 with translating(self._failed, "scan", folder):
@@ -211,43 +213,43 @@ class FTPDriver(
         await self._service.aclose()
 
     def public_url(self, path: str, /) -> str:
-        path = self._rule.path(path)
+        path = self._path(path)
         if self._address is None:
             raise Unsupported("this disk has no url", operation="public_url", path=path)
         return f"{self._address}/{quoted(path)}"
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
-        path, to = self._rule.path(path), self._rule.path(to)
+        path, to = self._path(path), self._path(to)
         with translating(self._failed, "move", path):
             check_plain(how)
             return await changing.rename(self._service, path, to)
 
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        body, path = Body.checked(body), self._rule.path(path)
+        body, path = Body.checked(body), self._path(path)
         with translating(self._failed, "extend", path, body=body):
             check_kept(how)
             return await extended(self._service, path, body, self._mode(how))
 
     async def read_visibility(self, path: str, /) -> Visible:
-        path = self._rule.path(path)
+        path = self._path(path)
         with translating(self._failed, "read_visibility", path):
             return self._files.seen_as(await changing.mode_of(self._service, path))
 
     async def change_visibility(self, path: str, visibility: Visible, /) -> None:
-        path = self._rule.path(path)
+        path = self._path(path)
         check_visibility(visibility)
         with translating(self._failed, "change_visibility", path):
             await changing.change_mode(self._service, path, self._files.of(visibility))
 
     async def has_folder(self, folder: str, /) -> bool:
-        folder = self._rule.folder(folder)
+        folder = self._folder(folder)
         with translating(self._failed, "has_folder", folder):
             if not folder:
                 return await self._service.is_open()
             return await self._service.run(lambda control: listing.has_folder(control, folder))
 
     async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
-        folder = self._rule.folder(folder)
+        folder = self._folder(folder)
         if visibility is not None:
             check_visibility(visibility)
         mode = None if visibility is None else self._folders.of(visibility)
@@ -256,23 +258,24 @@ class FTPDriver(
                 await changing.make_folder(self._service, folder, mode)
 
     async def remove_folder(self, folder: str, /) -> bool:
-        folder = self._rule.folder(folder)
+        folder = self._folder(folder)
         if not folder:
             raise InvalidPath("this names the root, the whole disk; name a folder on it")
         with translating(self._failed, "remove_folder", folder):
-            was_there = await empty(
+            if not await self._service.run(lambda control: listing.has_folder(control, folder)):
+                return False
+            await empty(
                 folder,
-                listed=self._listed,
+                listed=self._entered,
                 unlink=self._unlink,
                 rmdir=self._rmdir,
                 at_once=self._service.pool_size,
             )
-            if was_there:
-                await self._rmdir(folder)
-        return was_there
+            await self._rmdir(folder)
+        return True
 
     async def digest(self, path: str, algorithm: str, /) -> str:
-        path = self._rule.path(path)
+        path = self._path(path)
         with translating(self._failed, "digest", path):
             return await self._service.run(lambda control: hashing.digest(control, path, algorithm))
 
@@ -281,20 +284,39 @@ class FTPDriver(
         count = 0
         with translating(self._failed, "sweep"):
             before = datetime.now(UTC) - older_than
-            async with aclosing(leftovers(self._listed, self._rule, before)) as paths:
+            async with aclosing(leftovers(Straight(self._listed), self._rule, before)) as paths:
                 async for path in paths:
                     count += bool(await changing.remove(self._service, path))
         return count
 
     async def change_time(self, path: str, modified: datetime, /) -> None:
-        path = self._rule.path(path)
+        path = self._path(path)
         if modified.tzinfo is None:
             raise InvalidArgument("a time needs its zone; say modified.astimezone()", path=path)
         with translating(self._failed, "change_time", path):
             await changing.change_time(self._service, path, modified)
 
+    def _path(self, path: str) -> str:
+        path = self._rule.path(path)
+        spelled(path, self._service.account.encoding, path=path)
+        return path
+
+    def _folder(self, folder: str) -> str:
+        folder = self._rule.folder(folder)
+        spelled(folder, self._service.account.encoding, path=folder)
+        return folder
+
     async def _listed(self, folder: str) -> Sequence[Entry] | None:
         return await self._service.run(lambda control: listing.listed(control, folder))
+
+    async def _entered(self, folder: str) -> Sequence[Entry] | None:
+        """What is in a folder that is to be emptied; a link to one goes, and is never followed.
+
+        MLSD of some servers tells a link to a folder as a folder, and its content is elsewhere.
+        """
+        if await changing.unlinked(self._service, folder):
+            return None
+        return await self._listed(folder)
 
     async def _unlink(self, path: str) -> None:
         await changing.remove(self._service, path)
@@ -304,7 +326,7 @@ class FTPDriver(
 
     def _mode(self, how: WriteOptions) -> int | None:
         """The bits for a new file; a copy's visibility is left out where the server has none."""
-        visible = how.visibility or self._visibility
+        visible = self._visibility if how.visibility is None else how.visibility
         if visible is None or (how.carried and self._service.server.chmod is False):
             return None
         return self._files.of(visible)

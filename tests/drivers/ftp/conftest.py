@@ -10,7 +10,6 @@ from tests.servers.certificates import Certificate
 from tests.servers.ftp import FtpServer
 from tests.servers.lying_ftp import LyingFtp
 from tests.servers.process import free_port, is_listening
-from tests.servers.pyftpd import pyftpd as run_pyftpd
 from tests.servers.vsftpd import vsftpd as run_vsftpd
 
 __all__ = ["pytest_collection_modifyitems", "pytest_generate_tests"]
@@ -43,33 +42,13 @@ async def secure(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def narrow_pyftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
-    """One whose data connections go through few ports."""
-    with run_pyftpd(tmp_path_factory.mktemp("narrow"), passive=free_ports()) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def narrow_vsftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
-    with run_vsftpd(tmp_path_factory.mktemp("narrow"), passive=free_ports()) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def narrow_vsftpd_tls(
     tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
 ) -> Iterator[FtpServer]:
+    """One whose data connections go through few ports, which `way_to` can know beforehand."""
     folder = tmp_path_factory.mktemp("narrow")
     with run_vsftpd(folder, certificate, passive=free_ports()) as server:
         yield server
-
-
-@pytest.fixture(params=["narrow_pyftpd", "narrow_vsftpd"])
-async def narrow(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    """An empty folder of a server to which `way_to` leads."""
-    made = Place(request.getfixturevalue(request.param))
-    yield made
-    await made.aclose()
 
 
 def free_ports(count: int = 16) -> range:

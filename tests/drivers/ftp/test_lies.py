@@ -71,15 +71,32 @@ async def test_a_file_that_ends_early_is_corrupted(lying: LyingFtp, size: int) -
     assert isinstance(error, Corrupted), error
 
 
-async def test_a_file_that_grows_while_it_is_read_is_read_as_it_was(lying: LyingFtp) -> None:
+@pytest.mark.parametrize("size", [100, MIB])
+async def test_a_file_that_changes_between_its_size_and_its_bytes_is_never_torn(
+    lying: LyingFtp, size: int
+) -> None:
+    """A small one is read again; of a large one some bytes are given already."""
+    old, new = random_bytes(size), random_bytes(size + 1, "new")
+    lying.files["/a"] = old
+
+    def replaced(data: bytes) -> bytes:
+        lying.files["/a"] = new
+        return new
+
+    lying.lies.sends = replaced
+    if size == 100:
+        assert await read(lying.driver(), "a") == new
+        return
+    error = await outcome(read(lying.driver(), "a"))
+    assert isinstance(error, Unavailable)
+    assert "changed" in str(error)
+
+
+async def test_a_file_that_grows_is_read_up_to_where_one_says(lying: LyingFtp) -> None:
     lying.files["/log"] = BIG
-
-    def grown(data: bytes) -> bytes:
-        lying.files["/log"] = BIG + b"one more line"
-        return data + b"one more line"
-
-    lying.lies.sends = grown
-    assert await read(lying.driver(), "log") == BIG
+    lying.lies.sends = lambda data: data + b"one more line"
+    async with await lying.driver().read("log", ReadOptions(0, len(BIG))) as source:
+        assert await source.read() == BIG
 
 
 @pytest.mark.parametrize("way", ["MLSD", "LIST", "NLST"])

@@ -33,10 +33,10 @@ VERBS: dict[str, Callable[[FTPDriver], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", VERBS)
-async def test_a_black_hole_is_a_timeout(narrow: Place, name: str) -> None:
-    narrow.put(BIG)
-    async with way_to(narrow.server) as way:
-        driver = narrow.driver(ELSEWHERE, **QUICK)
+async def test_a_black_hole_is_a_timeout(place: Place, name: str) -> None:
+    place.put(BIG)
+    async with way_to(place.server) as way:
+        driver = place.driver(ELSEWHERE, **QUICK)
         await driver.stat(KEY)
         way.black_hole()
         began = time.monotonic()
@@ -44,9 +44,9 @@ async def test_a_black_hole_is_a_timeout(narrow: Place, name: str) -> None:
         assert isinstance(error, Timeout), error
         assert time.monotonic() - began < 8
         way.heal()
-        for proxy in (way.control, *way.data):
+        for proxy in way.everything():
             await proxy.reset()
-        narrow.put(BIG, "other")
+        place.put(BIG, "other")
         assert await driver.stat("other")
 
 
@@ -63,10 +63,10 @@ async def test_a_command_that_is_never_answered_is_a_timeout(lying: LyingFtp, ve
     assert await read(driver) == BIG
 
 
-async def test_a_data_connection_that_stops_is_a_timeout(narrow: Place) -> None:
-    narrow.put(BIG)
-    async with way_to(narrow.server) as way:
-        driver = narrow.driver(ELSEWHERE, **QUICK)
+async def test_a_data_connection_that_stops_is_a_timeout(place: Place) -> None:
+    place.put(BIG)
+    async with way_to(place.server) as way:
+        driver = place.driver(ELSEWHERE, **QUICK)
         async with await driver.read(KEY) as source:
             await source.read(1)
             way.black_hole()
@@ -74,13 +74,12 @@ async def test_a_data_connection_that_stops_is_a_timeout(narrow: Place) -> None:
         assert isinstance(error, Timeout), error
 
 
-async def test_slow_is_not_silent(narrow: Place) -> None:
+async def test_slow_is_not_silent(place: Place) -> None:
     """Most of it is still in the system's hands when all is sent: that it goes on is no silence."""
     data = random_bytes(16 * MIB)
-    async with way_to(narrow.server) as way:
-        driver = narrow.driver(ELSEWHERE, timeout=1.0, retries=0)
-        for proxy in way.data:
-            proxy.bandwidth = 10 * MIB
+    async with way_to(place.server) as way:
+        driver = place.driver(ELSEWHERE, timeout=1.0, retries=0)
+        way.slow_data(10 * MIB)
         await driver.write(KEY, Body(data))
         assert await read(driver) == data
 
@@ -122,12 +121,12 @@ async def test_nobody_at_the_port_is_unavailable_and_says_where(lying: LyingFtp)
 
 
 async def test_a_cancellation_does_not_wait_for_ever(
-    narrow_vsftpd: FtpServer, monkeypatch: pytest.MonkeyPatch
+    vsftpd: FtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storeroom.drivers._ftp.shielded.PATIENCE", 0.5)
     monkeypatch.setattr("storeroom.drivers._ftp.uploading.PATIENCE", 0.5)
-    monkeypatch.setattr("storeroom.drivers._ftp.uploading._SOON", 0.5)
-    place = Place(narrow_vsftpd)
+    monkeypatch.setattr("storeroom.drivers._ftp.uploading.SOON", 0.5)
+    place = Place(vsftpd)
     place.put(BIG)
     async with way_to(place.server) as way:
         driver = place.driver(ELSEWHERE, timeout=60.0)

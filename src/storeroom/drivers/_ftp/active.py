@@ -37,18 +37,19 @@ class Listener:
         """The connection, once it is there."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._coming
+                channel = await self._coming
         except TimeoutError as error:
             raise Lost("idle", "the server did not open the data connection") from error
-        finally:
-            self.close()
+        self._coming = asyncio.get_running_loop().create_future()
+        self.close()
+        return channel
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more; a connection that nobody took is closed."""
         if self._server is not None:
             self._server.close()
-        if not self._coming.done():
-            self._coming.cancel()
+        if not self._coming.cancel() and not self._coming.cancelled():
+            self._coming.result().drop()
 
     def _met(self) -> Channel:
         return _Arriving(self._timeout, self._coming, self._peer)

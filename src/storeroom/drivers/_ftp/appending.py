@@ -63,27 +63,33 @@ async def _added(service: Service, path: str, body: Body, mode: int | None) -> S
             adding = _Adding(path, parts, mode)
             try:
                 size = await service.once(lambda control: settled(adding.run(control)), "write")  # noqa: B023
-            except Refused as refused:
-                await attempts.rest(refused)
-            except Lost as lost:
-                await _check_untouched(service, adding, lost)
-                await attempts.rest(lost)
+            except (Lost, Refused) as error:
+                if adding.begun and (isinstance(error, Lost) or error.reply.is_passing):
+                    return await _arrived(service, adding, body.size, error)
+                await attempts.rest(error)
             else:
                 return Stat(path, size)
 
 
-async def _check_untouched(service: Service, adding: "_Adding", lost: Lost) -> None:
-    """Only where nothing was added may it be tried once more."""
-    if not adding.begun:
-        return
+async def _arrived(
+    service: Service, adding: "_Adding", count: int | None, error: Exception
+) -> Stat:
+    """Only where all of it was added is that sure: else the server may still be adding the rest."""
     found = await service.run(lambda control: looked_at(control, adding.path))
     size = 0 if found is None else found.size
-    if size != adding.before:
+    if None in (size, adding.before, count) or size != (adding.before or 0) + (count or 0):
         raise Unavailable(
-            f"the connection broke while {adding.before} bytes were added to, and now there are "
-            f"{size}; look at the end of the file before you add it again",
+            f"the connection broke while {_told(adding.before)} were added to, and now there are "
+            f"{_told(size)}, so the outcome is unknown; look at the end of the file before you add it "
+            "again",
             retryable=False,
-        ) from lost
+        ) from error
+    await service.change(adding.moded)
+    return Stat(adding.path, size)
+
+
+def _told(size: int | None) -> str:
+    return "an unknown number of bytes" if size is None else f"{size} bytes"
 
 
 class _Adding:
@@ -93,6 +99,7 @@ class _Adding:
         self.path = path
         self.begun = False
         self.before: int | None = None
+        self._is_new = False
         self._parts = parts
         self._mode = mode
 
@@ -100,16 +107,21 @@ class _Adding:
         """Append the parts: how many bytes the file has then."""
         found = await looked_at(control, self.path)
         self.before = 0 if found is None else found.size
+        self._is_new = found is None
         transfer = await self._opened(control)
         self.begun = True
         try:
             count = await sent(control, transfer, self._parts)
         finally:
             transfer.close()
-        if found is None and self._mode is not None:
+        await self.moded(control)
+        return await self._checked(control, count)
+
+    async def moded(self, control: Control) -> None:
+        """A new file has its permission bits."""
+        if self._is_new and self._mode is not None:
             command = f"SITE CHMOD {self._mode:04o} {control.at(self.path)}"
             check_moded(control, (await control.ask(command))[0])
-        return await self._checked(control, count)
 
     async def _opened(self, control: Control) -> Transfer:
         command = f"APPE {control.at(self.path)}"

@@ -22,6 +22,7 @@ __all__ = [
     "remove",
     "remove_empty",
     "rename",
+    "unlinked",
 ]
 
 
@@ -77,6 +78,18 @@ async def remove_empty(service: Service, folder: str, /) -> None:
         ) from refused
 
     await service.change(removed)
+
+
+async def unlinked(service: Service, path: str, /) -> bool:
+    """Whether this was a link that the server calls a folder, and is gone; no server deletes a folder so."""
+
+    async def tried(control: Control) -> bool:
+        answer = (await control.ask(f"DELE {control.at(path)}"))[0]
+        if answer.is_passing:
+            raise control.refusal(answer)
+        return answer.is_good
+
+    return await service.change(tried)
 
 
 async def change_mode(service: Service, path: str, mode: int, /) -> None:

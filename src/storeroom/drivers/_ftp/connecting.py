@@ -18,14 +18,19 @@ from storeroom.drivers._http.wire import Lost
 
 __all__ = ["connected", "context_of", "reached"]
 
-_FACTS = "OPTS MLST type;size;modify;unix.mode;"
+_FACTS = "OPTS MLST type;size;modify;unix.mode;unique;"
 
 
 async def context_of(account: Account, /) -> ssl.SSLContext | None:
     """Whom to trust; reading the authorities blocks, which is why it is done elsewhere."""
     if account.tls is False:
         return None
-    return await threads.run(lambda: tls_context(verify=account.verify))
+    try:
+        return await threads.run(lambda: tls_context(verify=account.verify))
+    except OSError as error:  # an SSLError is one, too
+        raise ConfigError(
+            f"verify names a file of authorities that cannot be read: {error.strerror or error}"
+        ) from error
 
 
 async def connected(account: Account, server: Server, tls: ssl.SSLContext | None, /) -> Control:
@@ -136,13 +141,21 @@ def _wanted(server: Server) -> list[str]:
     wanted: list[str] = []
     if server.has("UTF8"):
         wanted.append("OPTS UTF8 ON")
-    if "unix.mode;" in server.details("MLST"):  # there, and off: a star would say that it is on
+    offered = server.details("MLST").split(";")
+    if (
+        "unix.mode" in offered or "unique" in offered
+    ):  # there, and off: a star would say that it is on
         wanted.append(_FACTS)
     return wanted
 
 
 def _based(control: Control, root: str, reply: Reply) -> str:
     """Paths are absolute: what a connection's working folder is makes no difference."""
+    if root and not (root.startswith("/") or reply.is_good):
+        raise ConfigError(
+            f"the server does not say in which folder a login begins ({control.refusal(reply)}); "
+            f"give root from '/' on, not {root!r}"
+        )
     home = str(control.parse_directory_response(reply.lines[-1])) if reply.is_good else "/"
     whole = root if root.startswith("/") else f"{home}/{root}"
     return "".join(f"/{part}" for part in whole.split("/") if part not in ("", "."))

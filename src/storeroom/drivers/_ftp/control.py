@@ -4,21 +4,22 @@ import ssl
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import aioftp
 from aioftp.common import Code, SSLSessionBoundContext
 
-from storeroom.contracts.errors import InvalidPath
 from storeroom.drivers._ftp.channel import Channel
 from storeroom.drivers._ftp.replies import Leaving, Refused, Reply
 from storeroom.drivers._ftp.server import Server
+from storeroom.drivers._ftp.spelling import spelled
 from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Control"]
 
 _LONGEST: Final = 1 << 20
-_NEVER: Final = frozenset("\r\n\0")
+_FIRSTS: Final = 10  # preliminary replies in a row
 
 
 class Control(aioftp.Client):
@@ -52,6 +53,8 @@ class Control(aioftp.Client):
         self._pipelining = pipelining
         self._secret = secret
         self._owed = 0
+        self._firsts = 0
+        self._sent: deque[str] = deque()
         self._queue: deque[bytes] = deque()
         self._heard = bytearray()
         self._reuse: SSLSessionBoundContext | None = None
@@ -91,6 +94,7 @@ class Control(aioftp.Client):
     def send(self, *commands: str) -> None:
         """Send commands; `reply` gives the answers in their order."""
         built = [self._built(command) for command in commands]
+        self._sent.extend(map(_subject, commands))
         if not self._pipelining:
             self._queue.extend(built)
             return
@@ -104,10 +108,16 @@ class Control(aioftp.Client):
             self._owed = 1
         reply = await self._next()
         if reply.code == 421:
+            self.drop()
             raise Leaving(self.refusal(reply))
-        if not reply.is_first:
-            self._owed -= 1
-        return reply
+        if reply.is_first:
+            self._firsts += 1
+            if self._firsts > _FIRSTS:
+                raise self._lost("the server begins again and again")
+            return reply
+        self._firsts = 0
+        self._owed -= 1
+        return replace(reply, about=self._sent.popleft()) if self._sent else reply
 
     async def ask(self, *commands: str) -> list[Reply]:
         """The answers to commands that need no data connection."""
@@ -130,14 +140,14 @@ class Control(aioftp.Client):
 
     async def skip(self) -> None:
         """Hear what is still to come, and send nothing more; a transfer that begins now is `Lost`."""
-        self._queue.clear()
+        self._unsend()
         while self._owed:
             if (await self.reply()).is_first:
                 raise Lost("dropped", "a transfer began that nobody wants any more")
 
     async def settle(self) -> None:
         """Hear what is still to come, also the end of a transfer."""
-        self._queue.clear()
+        self._unsend()
         while self._owed:
             await self.reply()
 
@@ -187,13 +197,13 @@ class Control(aioftp.Client):
         return code, list(reply.lines)
 
     def _built(self, command: str) -> bytes:
-        """The one place where commands are made: none of them is two."""
-        if not _NEVER.isdisjoint(command):
-            raise InvalidPath("it holds a line break or NUL, which would be another command")
-        try:
-            return f"{command}\r\n".encode(self.encoding, "surrogateescape")
-        except UnicodeEncodeError as error:
-            raise InvalidPath(f"it has no spelling in {self.encoding}") from error
+        """The one place where commands are made."""
+        return spelled(command, self.encoding) + b"\r\n"
+
+    def _unsend(self) -> None:
+        for _ in self._queue:
+            self._sent.pop()
+        self._queue.clear()
 
     async def _final(self) -> Reply:
         reply = await self.reply()
@@ -205,7 +215,7 @@ class Control(aioftp.Client):
         line = await self._line()
         number = line[:3]
         if not (number.isascii() and number.isdecimal()) or line[3:4] not in ("", " ", "-"):
-            raise Lost("dropped", "what the server says is no FTP")
+            raise self._lost("what the server says is no FTP")
         lines = [line[4:]]
         size, last = 0, f"{number} "
         if line[3:4] == "-":
@@ -213,18 +223,33 @@ class Control(aioftp.Client):
                 line = await self._line()
                 size += len(line)
                 if size > _LONGEST:
-                    raise Lost("dropped", "a reply of the server does not end")
+                    raise self._lost("a reply of the server does not end")
                 lines.append(line.removeprefix(f"{number}-").removeprefix(last))
+        if int(number) < 100:
+            raise self._lost("what the server says is no FTP")
         return Reply(int(number), tuple(lines))
 
     async def _line(self) -> str:
         while (end := self._heard.find(b"\n")) < 0:
             if len(self._heard) > _LONGEST:
-                raise Lost("dropped", "a line of the server does not end")
+                raise self._lost("a line of the server does not end")
             chunk = await self.channel.chunk()
             if not chunk:
-                raise Lost("dropped", "the server closed the connection")
+                raise self._lost("the server closed the connection")
             self._heard += chunk
         line = bytes(self._heard[:end])
         del self._heard[: end + 1]
         return line.removesuffix(b"\r").decode(self.encoding, "surrogateescape")
+
+    def _lost(self, reason: str) -> Lost:
+        """Nothing that follows can be trusted."""
+        self.drop()
+        return Lost("dropped", reason)
+
+
+def _subject(command: str) -> str:
+    """The path that a command is about, "" where it has none; never a password."""
+    if command.startswith(("PASS ", "USER ")):
+        return ""
+    start = command.find("/")
+    return command[start:].rstrip('"') if start >= 0 else ""

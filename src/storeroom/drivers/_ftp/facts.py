@@ -11,10 +11,11 @@ from storeroom.drivers._ftp.failures import is_denial
 from storeroom.drivers._ftp.replies import Reply
 from storeroom.drivers._tree.entry import Entry, Kind
 
-__all__ = ["asking", "entry_of", "mode_of", "moment", "told"]
+__all__ = ["asking", "entry_of", "mode_of", "moment", "size_in", "told"]
 
 _MOMENT: Final = re.compile(r"\d{14}(?:\.\d+)?")
 _MODE: Final = re.compile(r"(?:0o)?([0-7]{3,7})")  # pyftpdlib writes Python's prefix
+_DIGITS: Final = 19
 _KINDS: Final[dict[str, Kind]] = {
     "file": "file",
     "dir": "folder",
@@ -38,17 +39,18 @@ def told(control: Control, path: str, answers: Sequence[Reply], /) -> Entry | No
         if is_denial(first):
             raise PermissionDenied(f"the server does not show it ({control.refusal(first)})")
         return None
+    control.server.tells = True
     name = path.rpartition("/")[2]
     if control.server.has("MLST"):
         return entry_of(first.lines[1] if len(first.lines) > 1 else "", name)
     size, time = first.text.strip(), answers[1].text if answers[1].is_good else ""
-    return Entry(name, "file", int(size) if size.isdecimal() else None, moment(time))
+    return Entry(name, "file", size_in(size), moment(time))
 
 
 def entry_of(line: str, name: str | None = None, /) -> Entry | None:
     """What a line of MLSD or MLST says, None where it is no such line.
 
-    A name given here stands for the line's own, which some servers give with the path before it.
+    The etag of a folder is what identifies it, whatever its name is. A name given here stands for the line's own, which some servers give with the path before it.
     """
     facts, space, own = line.removeprefix(" ").partition(" ")
     if not space or "=" not in facts:
@@ -59,9 +61,15 @@ def entry_of(line: str, name: str | None = None, /) -> Entry | None:
     return Entry(
         own if name is None else name,
         kind,
-        int(size) if size.isdecimal() else None,
+        size_in(size),
         moment(found.get("modify", "")),
+        found.get("unique") if kind == "folder" else None,
     )
+
+
+def size_in(text: str, /) -> int | None:
+    """A number of bytes, None where the text is none that a file can have."""
+    return int(text) if len(text) <= _DIGITS and text.isdecimal() else None
 
 
 def mode_of(line: str, /) -> int | None:

@@ -27,7 +27,11 @@ _DENIED: Final = re.compile(
     r"|not authori[sz]ed",
     re.IGNORECASE,
 )
+_MISSING: Final = re.compile(
+    r"no such|not found|does ?n[o']t exist|can(no|')t find|not exist", re.IGNORECASE
+)
 _WORDS: Final[tuple[tuple[re.Pattern[str], type[StorageError], str], ...]] = (
+    (_MISSING, NotFound, "it does not exist"),
     (
         re.compile(
             r"quota|no space|disk (is )?full|out of space|insufficient.*space", re.IGNORECASE
@@ -36,13 +40,6 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], type[StorageError], str], ...]] = (
         "the disk is full, or the quota is used up",
     ),
     (_DENIED, PermissionDenied, "the server does not allow this"),
-    (
-        re.compile(
-            r"no such|not found|does ?n[o']t exist|can(no|')t find|not exist", re.IGNORECASE
-        ),
-        NotFound,
-        "it does not exist",
-    ),
     (re.compile(r"exists", re.IGNORECASE), AlreadyExists, "something is there already"),
     (
         re.compile(r"too long", re.IGNORECASE),
@@ -73,7 +70,9 @@ _CODES: Final[dict[int, tuple[type[StorageError], str]]] = {
 
 def is_denial(reply: Reply, /) -> bool:
     """Whether the server says that this login may not."""
-    return reply.code in (530, 532, 534) or bool(_DENIED.search(reply.text))
+    if reply.code in (530, 532, 534):
+        return True
+    return bool(_DENIED.search(reply.words)) and not _MISSING.search(reply.words)
 
 
 def explaining(origin: str, /) -> Callable[[Exception], StorageError | None]:
@@ -110,7 +109,7 @@ def _refused(error: Refused) -> StorageError:
 def _known(reply: Reply) -> tuple[type[StorageError], str]:
     if reply.code in (550, 553):
         for words, kind, reason in _WORDS:
-            if words.search(reply.text):
+            if words.search(reply.words):
                 return kind, reason
     return _CODES.get(reply.code, (StorageError, "the server refuses"))
 

@@ -13,7 +13,7 @@ _LONGEST: Final = 8 << 10
 # The owner may hold spaces and the group be missing; what is sure is a size before a date.
 _UNIX: Final = re.compile(
     r"([-bcdlpsD])[-rwxXsStTlL]{9}[.+@]?\s*"
-    r"(?:\S.*?\s)?(\d+)\s+"
+    r"(?:\S.*?\s)?(\d{1,19})\s+"
     r"(?:[^\W\d]{3,5}\.?\s+\d{1,2}\.?\s+(?:\d{4}|\d{1,2}:\d{2})"
     r"|\d{1,2}\.?\s+[^\W\d]{3,5}\.?\s+(?:\d{4}|\d{1,2}:\d{2})"
     r"|\d{4}-\d{2}-\d{2}\s+\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s[-+]\d{4})?)"
@@ -21,8 +21,8 @@ _UNIX: Final = re.compile(
 )
 # 01-23-24  10:11PM       <DIR>          name
 _DOS: Final = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}\s+\d{1,2}:\d{2}(?::\d{2})?\s*(?:[AaPp][Mm]?)?\s+"
-    r"(?:(<[A-Z]+>)\s+|([\d.,]+) )(.+)"
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}\s+\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp][Mm]?)?\s+"
+    r"(?:(<[A-Z]+>)\s+|([\d.,]{1,25}) )(.+)"
 )
 _KINDS: Final[dict[str, Kind]] = {"-": "file", "d": "folder", "D": "folder"}
 

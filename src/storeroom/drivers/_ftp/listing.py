@@ -7,7 +7,7 @@ from typing import Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import Corrupted, PermissionDenied
 from storeroom.drivers._ftp.control import Control
-from storeroom.drivers._ftp.facts import entry_of, mode_of, moment
+from storeroom.drivers._ftp.facts import entry_of, mode_of, moment, size_in
 from storeroom.drivers._ftp.failures import is_denial
 from storeroom.drivers._ftp.lines import listed_as
 from storeroom.drivers._ftp.replies import Refused
@@ -17,7 +17,7 @@ from storeroom.drivers._tree.entry import Entry
 __all__ = ["has_folder", "listed", "mode_in"]
 
 _MANY: Final = 64 << 10  # bytes: taking more of them apart would hold up the loop
-_MOST: Final = 256 << 20
+_MOST: Final = 32 << 20
 _BATCH: Final = 64
 
 _log = logging.getLogger("storeroom")
@@ -141,9 +141,10 @@ async def _resolve(control: Control, folder: str, entries: list[Entry]) -> None:
             await control.ask(*(f"{verb} {path}" for path in paths for verb in ("SIZE", "MDTM")))
         )
         for position, size, time in zip(batch, answers, answers, strict=True):
-            if size.is_good and size.text.strip().isdecimal():
+            count = size_in(size.text.strip()) if size.is_good else None
+            if count is not None:
                 modified = moment(time.text) if time.is_good else None
-                entries[position] = Entry(entries[position].name, "file", int(size.text), modified)
+                entries[position] = Entry(entries[position].name, "file", count, modified)
 
 
 async def _folders_among(control: Control, folder: str, entries: list[Entry]) -> list[Entry]:
@@ -189,7 +190,8 @@ def _entries(text: bytes, control: Control, form: str) -> Iterator[Entry]:
         entry = parse(line)
         if entry is not None:
             yield entry
-        elif line.strip() and not line.startswith("total "):
+        elif line.strip() and not (line.startswith("total ") or control.server.warned):
+            control.server.warned = True  # once is enough: a server writes all its lines alike
             _log.warning("%r in a listing of the server is not understood and left out", line[:200])
 
 

@@ -8,6 +8,7 @@ from storeroom.contracts.body import Body, Piece
 __all__ = ["BLOCK", "Parts"]
 
 BLOCK: Final = 256 << 10
+_NOTHING: Final[list[Piece]] = []
 
 
 class Parts:
@@ -33,7 +34,8 @@ class Parts:
         else:
             await self.aclose()
             self._rest = self._body.parts(BLOCK)
-            self._first = await anext(self._rest, None) or ()
+            nothing: list[Piece] = []
+            self._first = await anext(self._rest, nothing)
         self._is_whole = True
 
     async def pieces(self) -> AsyncGenerator[Piece]:

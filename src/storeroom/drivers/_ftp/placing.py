@@ -1,20 +1,29 @@
 """Renaming over a file, the folders that have to be there before, and what to think of a refusal."""
 
+import logging
 from collections.abc import Iterator
 from typing import Literal
 
-from storeroom.contracts.errors import NotFound, Obstructed, PermissionDenied, StorageError
+from storeroom.contracts.errors import (
+    NotFound,
+    Obstructed,
+    PermissionDenied,
+    StorageError,
+    Unavailable,
+)
 from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.failures import unknown_outcome
 from storeroom.drivers._ftp.listing import has_folder
 from storeroom.drivers._ftp.looking import looked_at
-from storeroom.drivers._ftp.replies import Reply
+from storeroom.drivers._ftp.replies import Refused, Reply
 from storeroom.drivers._ftp.service import Service
 from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.temporaries import temporary_beside
 
 __all__ = ["ensure_folder", "moved", "recovered", "replaced", "why_not_made"]
+
+_log = logging.getLogger("storeroom")
 
 _Place = Literal["here", "there", "unknown"]
 
@@ -132,13 +141,28 @@ async def _swapped(control: Control, path: str, to: str) -> None:
         await _rename(control, to, aside)
     try:
         await _rename(control, path, to)
-    except BaseException:
+    except BaseException as error:
         if was_there:
-            await _rename(control, aside, to)
+            await _put_back(control, aside, to, error)
         raise
     control.server.replaces = False
     if was_there:
         await control.ask(f"DELE {control.at(aside)}")
+
+
+async def _put_back(control: Control, aside: str, to: str, error: BaseException) -> None:
+    """Undo the first half of a swap; where that fails, say where the old file is."""
+    try:
+        await control.settle()
+        await _rename(control, aside, to)
+    except (Lost, Refused) as failure:
+        _log.warning("%r could not be replaced; what it was before is at %r", to, aside)
+        if isinstance(error, Refused):
+            raise Unavailable(
+                f"it could not be replaced ({error}), and what it was before is at {aside!r}; "
+                "rename that by hand",
+                retryable=False,
+            ) from failure
 
 
 async def _rename(control: Control, path: str, to: str) -> None:

@@ -15,6 +15,7 @@ __all__ = ["Lease", "Pool", "Use"]
 Use = Literal["read", "write", "short"]
 
 _FRESH: Final = 15.0  # seconds in which a server hardly ever closes an idle connection
+_PROMPT: Final = 5.0  # seconds for the answer to NOOP: a new connection is had sooner
 _LEAST: Final = 2
 
 
@@ -111,7 +112,10 @@ class Pool:
             control.leave()
         for control in list(self._used):
             control.drop()
-        await asyncio.gather(*(control.channel.parted() for control in [*idle, *self._used]))
+        everything = [*idle, *self._used]
+        await asyncio.gather(*(control.channel.parted() for control in everything))
+        for control in everything:
+            control.drop()
 
     async def _turn(self, use: Use, *, at_once: bool) -> None:
         """Wait until one more connection may be used in this way."""
@@ -189,8 +193,9 @@ class Pool:
             return True
         control.doubted = False
         try:
-            return (await control.ask("NOOP"))[0].code // 100 == 2
-        except Lost:
+            async with asyncio.timeout(min(_PROMPT, self._timeout)):
+                return (await control.ask("NOOP"))[0].code // 100 == 2
+        except (Lost, TimeoutError):
             return False
         except BaseException:
             control.drop()

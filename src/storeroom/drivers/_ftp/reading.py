@@ -1,6 +1,8 @@
 """Bytes coming out: facts, data connection and command in one breath, and the rest after a cut."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from storeroom.contracts.errors import (
@@ -62,7 +64,7 @@ async def _source(chunks: "Chunks", stat: Stat, how: ReadOptions) -> Source:
 async def _begun(control: Control, path: str, how: ReadOptions) -> tuple[Stat, Transfer | None]:
     """Facts and bytes are asked for together, but for a range that may begin behind the end."""
     commands = asking(control, path)
-    if not how.start and how.stop != 0 and commands:
+    if not how.start and how.stop != 0 and commands and control.server.surely_tells:
         transfer = Transfer(control, f"RETR {control.at(path)}")
         answers = await _begin(control, path, transfer, *commands)
         if not answers[0].is_unknown:
@@ -92,6 +94,13 @@ async def _begin(control: Control, path: str, transfer: Transfer, *first: str) -
         ) from refused
 
 
+def _is_on(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
 class _Early(Lost):
     """The server says that this was all; a connection that was cut can look like that, once."""
 
@@ -115,18 +124,21 @@ class Chunks(AsyncIterator[bytes]):
         self._transfer = transfer
         self._stat = stat
         self._at = how.start
-        self._stop = stat.size if how.stop is None else how.stop
-        if stat.size is not None and self._stop is not None:
-            self._stop = max(min(self._stop, stat.size), self._at)
+        self._is_part = how.stop is not None and (stat.size is None or how.stop <= stat.size)
+        self._stop = how.stop if self._is_part else stat.size
         self._attempts = service.attempts()
         self._resumed: int | None = None
+        self._is_lost = False
+        self._loop = asyncio.get_running_loop()
 
     @property
     def left(self) -> int | None:
         """How many bytes are still to come, None where the server does not tell."""
         if self._transfer is None:
             return 0
-        return None if self._stop is None else self._stop - self._at
+        if self._stop is None or self._stat.size is None:
+            return None
+        return self._stop - self._at
 
     async def all(self) -> bytes:
         """All of the bytes; the connection is given back."""
@@ -152,7 +164,17 @@ class Chunks(AsyncIterator[bytes]):
         self.release()
 
     def release(self) -> None:
-        """Give the connection up, unless it was given back; does not block."""
+        """Give the connection up, unless it was given back; does not block.
+
+        Also from another thread, where a garbage collection happens to run.
+        """
+        if self._loop.is_running() and not _is_on(self._loop):
+            with suppress(RuntimeError):  # the loop ended just now
+                self._loop.call_soon_threadsafe(self._released)
+        else:
+            self._released()
+
+    def _released(self) -> None:
         if self._transfer is not None:
             self._transfer.close()
         self._lease.drop()
@@ -160,13 +182,13 @@ class Chunks(AsyncIterator[bytes]):
     async def _chunk(self) -> bytes:
         while True:
             try:
+                if self._is_lost:
+                    await self._resume()
                 chunk = await self._next()
-            except Lost as lost:
-                await self._resume(lost)
-            except Refused as refused:
-                if not refused.reply.is_passing:
-                    raise
-                await self._resume(refused)
+            except (Lost, Refused) as error:
+                self.release()
+                self._is_lost = True
+                await self._attempts.rest(error)
             else:
                 if chunk:
                     self._attempts = self._service.attempts()
@@ -177,15 +199,15 @@ class Chunks(AsyncIterator[bytes]):
         if self._transfer is None:
             self._lease.give()
             return b""
-        if self._at == self._stop and self._at != self._stat.size:
+        if self._is_part and self._at == self._stop:
             return await self._enough(self._transfer)
         chunk = await self._transfer.data.chunk()
         if not chunk:
             return await self._ended(self._transfer)
         if self._stop is not None and len(chunk) > self._stop - self._at:
+            if not self._is_part:
+                raise await self._surplus(self._transfer)
             chunk = chunk[: self._stop - self._at]
-            if self._stop == self._stat.size:
-                await self._check_grown(self._transfer)
         self._at += len(chunk)
         return chunk or await self._next()
 
@@ -196,7 +218,7 @@ class Chunks(AsyncIterator[bytes]):
             if self._at != self._stop:
                 raise
             self.release()  # the bytes are all here, only the server's word is not
-        if self._stop is not None and self._at < self._stop:
+        if self._stop is not None and self._stat.size is not None and self._at < self._stop:
             early = _Early(f"it ends after {self._at} of {self._stat.size} bytes")
             if self._resumed == self._at:
                 raise Corrupted(early.reason) from early
@@ -211,9 +233,7 @@ class Chunks(AsyncIterator[bytes]):
         size = self._stat.size
         try:
             if size is not None and size - self._at <= _NEAR:
-                while await transfer.data.chunk():
-                    pass
-                await transfer.end()
+                await self._heard_out(transfer)
             else:
                 await transfer.cut()
         except (Lost, Refused):
@@ -223,28 +243,41 @@ class Chunks(AsyncIterator[bytes]):
         self._lease.give()
         return b""
 
-    async def _check_grown(self, transfer: Transfer) -> None:
-        """More bytes than the server said there were: the file grew, or the server lies."""
-        await transfer.cut()
-        now = await file_at(self._lease.control, self._stat.path)
-        if now.size is None or self._stat.size is None or now.size <= self._stat.size:
-            raise Corrupted(f"it has more than the {self._stat.size} bytes that the server tells")
-        self._transfer = None
+    async def _heard_out(self, transfer: Transfer) -> None:
+        """As little as the server said there is; where more comes, it is cut all the same."""
+        left = _NEAR
+        while left >= 0:
+            chunk = await transfer.data.chunk()
+            if not chunk:
+                return await transfer.end()
+            left -= len(chunk)
+        return await transfer.cut()
 
-    async def _resume(self, lost: Exception) -> None:
+    async def _surplus(self, transfer: Transfer) -> Exception:
+        """More bytes than the server said there were: another file is there by now, or it lies."""
+        await transfer.cut()
+        if await file_at(self._lease.control, self._stat.path) != self._stat:
+            return Lost("dropped", "the file changed while it was read")
+        return Corrupted(f"it has more than the {self._stat.size} bytes that the server tells")
+
+    async def _resume(self) -> None:
         """Ask for the rest of the very same file."""
-        self.release()
-        await self._attempts.rest(lost)
         self._lease = await self._service.lease("read")
         try:
             control, path = self._lease.control, self._stat.path
             if await file_at(control, path) != self._stat:
                 raise Unavailable(
                     "the connection broke, and the file changed before the rest was read"
-                ) from lost
+                )
             self._transfer = Transfer(control, f"RETR {control.at(path)}", start=self._at)
             self._resumed = self._at
             await self._transfer.begin()
+        except Unsupported as error:
+            self.release()
+            raise Unavailable(
+                "the connection broke, and the server cannot send the rest alone; read it again"
+            ) from error
         except BaseException:
             self.release()
             raise
+        self._is_lost = False

@@ -1,14 +1,13 @@
 """What a server answers, and what it refuses (RFC 959, section 4.2)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Full", "Leaving", "Refused", "Reply", "Short"]
 
-_UNREADABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff]+")
 _LONGEST: Final = 200
 _UNKNOWN: Final = frozenset((500, 502, 504))
 _AGAIN: Final = frozenset((425, 426, 450, 451))
@@ -16,10 +15,11 @@ _AGAIN: Final = frozenset((425, 426, 450, 451))
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: its number, and its lines without it."""
+    """One answer: its number, its lines without it, and the path that the command was about."""
 
     code: int
     lines: tuple[str, ...]
+    about: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -44,17 +44,29 @@ class Reply:
     @property
     def text(self) -> str:
         """What the server says, fit to be shown."""
-        said = " ".join(line.strip() for line in self.lines)
-        return _UNREADABLE.sub("?", said)[:_LONGEST]
+        said = " ".join(line.strip() for line in self.lines)[:_LONGEST]
+        return "".join(letter if letter.isprintable() else "?" for letter in said)
+
+    @property
+    def words(self) -> str:
+        """What the server says without the path, whose words are not the server's."""
+        said = " ".join(self.lines)
+        if len(self.about) < 2:
+            return said
+        said = re.sub(rf"{re.escape(self.about)}(?!\w)", "", said)
+        name = re.escape(self.about.rpartition("/")[2])
+        return re.sub(rf"(?<![^\s/'\"]){name}(?=[:'\"])", "", said) if name else said
 
 
 class Refused(Exception):
-    """A reply that is an error."""
+    """A reply that is an error; the password is left out of it, whatever the server says."""
 
     def __init__(self, reply: Reply, secret: str = "", /) -> None:
-        said = reply.text.replace(secret, "***") if secret else reply.text
-        super().__init__(f"{reply.code} {said}".strip())
-        self.reply = reply
+        lines = (
+            tuple(line.replace(secret, "***") for line in reply.lines) if secret else reply.lines
+        )
+        self.reply = replace(reply, lines=lines)
+        super().__init__(f"{reply.code} {self.reply.text}".strip())
 
     @property
     def code(self) -> int:

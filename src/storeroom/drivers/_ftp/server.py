@@ -13,6 +13,8 @@ class Server:
 
     A fact is None until it is known. `base` is the absolute folder that paths are below. `hidden`
     says whether LIST takes `-a`, without which some servers show no names that begin with a dot.
+    `tells` says that a question for a file's facts was answered, `warned` that a line of a listing was not
+    understood, and this reported.
     """
 
     features: dict[str, str] | None = None
@@ -24,6 +26,8 @@ class Server:
     listing: str = "MLSD"
     chmod: bool | None = None
     times: bool | None = None
+    tells: bool = False
+    warned: bool = False
 
     def has(self, feature: str, /) -> bool:
         """Whether FEAT names it."""
@@ -32,6 +36,16 @@ class Server:
     def details(self, feature: str, /) -> str:
         """What FEAT says behind the name, in lower case."""
         return (self.features or {}).get(feature, "").lower()
+
+    @property
+    def hides_dots(self) -> bool:
+        """Whether there is no way to see a file whose name begins with a dot."""
+        return not (self.sizes or self.has("MLST")) and self.hidden is False
+
+    @property
+    def surely_tells(self) -> bool:
+        """Whether it has the command for a file's facts, as far as anybody can know before."""
+        return self.tells or self.has("MLST") or self.has("SIZE")
 
     def learn(self, reply: Reply, /) -> None:
         """Take the features from what FEAT answered (RFC 2389); an error says that there are none."""
@@ -46,5 +60,6 @@ class Server:
         """It has no such command after all."""
         if self.features is not None:
             self.features.pop(command, None)
+        self.tells = False
         if command == "SIZE":
             self.sizes = False

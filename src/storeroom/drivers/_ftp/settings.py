@@ -4,8 +4,9 @@ import codecs
 import logging
 from typing import Final
 
-from storeroom.contracts.errors import ConfigError
+from storeroom.contracts.errors import ConfigError, InvalidPath
 from storeroom.drivers._ftp.account import Account, Security
+from storeroom.drivers._ftp.spelling import spelled
 
 __all__ = ["account_of"]
 
@@ -32,8 +33,12 @@ def account_of(
 ) -> Account:
     """The account, or `ConfigError`; an unchecked certificate is warned of."""
     _check_host(host)
+    if port is not None and port not in range(1, 1 << 16):
+        raise ConfigError(f"port is a number from 1 to 65535, not {port!r}")
     if tls not in ("explicit", "implicit", False):
         raise ConfigError(f"tls is 'explicit', 'implicit' or False, not {tls!r}")
+    if not isinstance(verify, (bool, str)):
+        raise ConfigError(f"verify is True, False or a file of authorities, not {verify!r}")
     if ".." in root.split("/") or any(ord(letter) < 32 for letter in root):
         raise ConfigError(f"root is a folder such as '/srv/files', without '..', not {root!r}")
     for name, value in (("username", username), ("password", password)):
@@ -45,6 +50,13 @@ def account_of(
         codecs.lookup(encoding)
     except LookupError:
         raise ConfigError(f"encoding is one that Python knows, not {encoding!r}") from None
+    _check_spelling(encoding, username=username, password=password, root=root)
+    if tls is False and username is not None:
+        _log.warning(
+            "the password for %s and all files are sent in the clear, so anyone on the way can read "
+            "them; tls='explicit' protects them",
+            host,
+        )
     if tls is not False and verify is False:
         _log.warning(
             "the certificate of %s is not checked, so anyone on the way can read the password and "
@@ -64,6 +76,15 @@ def account_of(
         encoding,
         pipelining,
     )
+
+
+def _check_spelling(encoding: str, **texts: str | None) -> None:
+    """Never with the text: it may be the password."""
+    for name, text in texts.items():
+        try:
+            spelled(text or "", encoding)
+        except InvalidPath:
+            raise ConfigError(f"{name} cannot be written in {encoding}; see encoding") from None
 
 
 def _check_host(host: str) -> None:

@@ -4,10 +4,13 @@ The order under TLS is that of RFC 4217: connect, send the command, and greet wh
 that the transfer begins.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+from storeroom.contracts.errors import Unsupported
 from storeroom.drivers._ftp.active import Listener
 from storeroom.drivers._ftp.channel import Channel
 from storeroom.drivers._ftp.connecting import reached
@@ -15,7 +18,11 @@ from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.replies import Reply
 from storeroom.drivers._http.wire import Lost
 
-__all__ = ["Transfer"]
+__all__ = ["SOON", "Transfer"]
+
+SOON: Final = 2.0
+"""Seconds in which a server answers that notices the end of a data connection at all."""
+
 
 _EPSV: Final = re.compile(r"\((.)\1\1(\d{1,5})\1\)")
 _PASV: Final = re.compile(r"\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})")
@@ -59,7 +66,11 @@ class Transfer:
     async def cut(self) -> None:
         """Take no more of it, and hear the server out: the connection is good for another command."""
         self.close()
-        await self._control.settle()
+        try:
+            async with asyncio.timeout(SOON):
+                await self._control.settle()
+        except TimeoutError as error:
+            raise Lost("idle", "the server did not notice the end of a transfer") from error
 
     def close(self) -> None:
         """Close the data connection at once."""
@@ -71,44 +82,70 @@ class Transfer:
 
     async def _begun(self, first: Sequence[str]) -> list[Reply]:
         control = self._control
+        if not control.passive:
+            return await self._begun_actively(first)
         opening = await self._opening()
         control.send(*first, opening, *self._commands)
         answers = [await control.reply() for _ in first]
         if answers and not answers[0].is_good:
+            if answers[0].is_unknown:  # before a transfer that begins now is the end of this try
+                control.server.unlearn(first[0][:4])
             await control.skip()
             return answers
-        await self._opened(opening, await control.reply())
-        for _ in self._commands:
+        port = _port(opening, await self._agreed(await control.reply()))
+        # Whatever host the server names, data goes where the commands go (CVE-2020-8284).
+        host = control.channel.about("peername")[0]
+        control.data = await reached(host, port, control.timeout)
+        await self._commanded()
+        return answers
+
+    async def _begun_actively(self, first: Sequence[str]) -> list[Reply]:
+        """Step by step: some servers connect before they answer, and are confused by a command in between."""
+        control = self._control
+        answers = await control.ask(*first)
+        if answers and not answers[0].is_good:
+            return answers
+        self._listener = await Listener.opened(control.channel)
+        await self._agreed((await control.ask(self._listener.command))[0])
+        control.send(*self._commands)
+        await self._commanded(self._listener)
+        return answers
+
+    async def _commanded(self, listener: Listener | None = None) -> None:
+        """The commands are sent: the server agrees, and greets back where data is protected."""
+        control = self._control
+        for command in self._commands:
             reply = await control.reply()
-            if not (reply.is_good or reply.is_first):
-                await control.skip()
-                raise control.refusal(reply)
+            if command.startswith("REST") and not (reply.is_good or reply.is_passing):
+                await self._unstarted(reply)
+            reply = await self._agreed(reply)
             self._over = not reply.is_first
-        if self._listener is not None:
-            self._control.data = await self._listener.accepted()
+        if listener is not None:
+            control.data = await listener.accepted()
         if control.protected:
             await self.data.secure(control.session(), control.host)
-        return answers
+
+    async def _agreed(self, reply: Reply) -> Reply:
+        """The reply, unless it is an error; then nothing more of this is to come."""
+        if reply.is_good or reply.is_first:
+            return reply
+        await self._control.skip()
+        raise self._control.refusal(reply)
+
+    async def _unstarted(self, reply: Reply) -> None:
+        """The command behind REST is sent already, and begins a transfer that nobody wants."""
+        with suppress(Lost):
+            await self._control.skip()
+        raise Unsupported(
+            f"the server cannot begin in the middle of a file ({self._control.refusal(reply)})"
+        )
 
     async def _opening(self) -> str:
         """The command that makes a data connection; which one the server has, the first transfer finds out."""
-        control, server = self._control, self._control.server
-        if not control.passive:
-            self._listener = await Listener.opened(control.channel)
-            return self._listener.command
+        server = self._control.server
         if server.epsv is None:
-            asked = (await control.ask("EPSV"))[0]
-            server.epsv = asked.is_good
+            server.epsv = (await self._control.ask("EPSV"))[0].is_good
         return "EPSV" if server.epsv else "PASV"
-
-    async def _opened(self, opening: str, reply: Reply) -> None:
-        if not reply.is_good:
-            await self._control.skip()
-            raise self._control.refusal(reply)
-        if self._listener is None:
-            # Whatever host the server names, data goes where the commands go (CVE-2020-8284).
-            host = self._control.channel.about("peername")[0]
-            self._control.data = await reached(host, _port(opening, reply), self._control.timeout)
 
 
 def _port(opening: str, reply: Reply) -> int:
@@ -116,6 +153,7 @@ def _port(opening: str, reply: Reply) -> int:
     found = (_EPSV if opening == "EPSV" else _PASV).search(said)
     if found is None:
         raise Lost("dropped", "the server does not say where data goes")
-    if opening == "EPSV":
-        return int(found[2])
-    return int(found[1]) << 8 | int(found[2])
+    port = int(found[2]) if opening == "EPSV" else int(found[1]) << 8 | int(found[2])
+    if port not in range(1, 1 << 16):
+        raise Lost("dropped", f"the server says that data goes to port {port}, which is none")
+    return port

@@ -10,7 +10,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.errors import PermissionDenied, StorageError, Unsupported
 from storeroom.contracts.values import Stat
 from storeroom.drivers._ftp.control import Control
-from storeroom.drivers._ftp.facts import asking, told
+from storeroom.drivers._ftp.facts import asking, size_in, told
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.parts import Parts
 from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced
@@ -18,7 +18,7 @@ from storeroom.drivers._ftp.pool import Lease, Use
 from storeroom.drivers._ftp.replies import Refused, Reply, Short
 from storeroom.drivers._ftp.service import Service
 from storeroom.drivers._ftp.shielded import PATIENCE, settled
-from storeroom.drivers._ftp.transfer import Transfer
+from storeroom.drivers._ftp.transfer import SOON, Transfer
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.entry import Entry
 from storeroom.drivers._tree.temporaries import temporary_beside
@@ -27,7 +27,6 @@ __all__ = ["Upload", "check_moded", "sent", "stored", "tried"]
 
 T = TypeVar("T")
 
-_SOON = 2.0  # seconds in which a server answers that notices the end of a transfer at all
 _NO_FOLDER = (450, 451, 501, 550, 553)
 
 _log = logging.getLogger("storeroom")
@@ -83,12 +82,24 @@ class Upload:
             await settled(replaced(self._lease.control, self.temporary, self._path, begun=True))
         except Lost as lost:
             self._service.lost(self._lease)
-            await recovered(self._service, self.temporary, self._path, entry.size, lost)
+            await self._recovered(entry.size, lost)
         except BaseException as error:
             await self.abandon(error)
             raise
         self._lease.give()
         return entry.stat(self._path)
+
+    async def _recovered(self, size: int | None, lost: Lost) -> None:
+        try:
+            await recovered(self._service, self.temporary, self._path, size, lost)
+        except BaseException:
+            await settled(self._cleared_otherwise(self._clear_beside))
+            raise
+
+    async def _clear_beside(self, control: Control) -> None:
+        """Only beside a file: where there is none, the old one may be aside, and this all there is."""
+        if await looked_at(control, self._path) is not None:
+            await control.ask(f"DELE {control.at(self.temporary)}")
 
     async def fill(self, parts: Parts, mode: int | None, /) -> Entry:
         """Store the parts under the temporary name: what the server says is there."""
@@ -160,6 +171,13 @@ class Upload:
                 control.server.unlearn(questions[0][:4])
             found = await looked_at(control, self.temporary)
             ready = (await control.ask(f"RNFR {whole}"))[0]
+        if found is not None and found.size is None and control.server.sizes:
+            answers = await control.ask(f"SIZE {whole}", f"RNFR {whole}")
+            if answers[0].is_good:
+                found = found._replace(size=size_in(answers[0].text.strip()))
+            ready = answers[1]
+        if found is None and control.server.hides_dots:
+            found = Entry(self.temporary, "file")  # there is no way to ask
         if found is None:
             raise Short(size, 0)
         if found.size is not None and found.size != size:
@@ -172,18 +190,18 @@ class Upload:
         control = self._lease.control
         command = f"DELE {control.at(self.temporary)}"
         try:
-            async with asyncio.timeout(_SOON):
+            async with asyncio.timeout(SOON):
                 await control.settle()
                 await control.ask(command)
         except (Lost, TimeoutError):
             self._lease.drop()
-            await self._cleared_otherwise(command)
+            await self._cleared_otherwise(lambda control: control.ask(command))
         self._let_go(error)
 
-    async def _cleared_otherwise(self, command: str) -> None:
+    async def _cleared_otherwise(self, clear: Callable[[Control], Awaitable[object]]) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._service.once(lambda control: control.ask(command))
+                await self._service.once(clear)
         except (Lost, Refused, StorageError, TimeoutError):
             _log.warning("a temporary file, %r, is left behind; sweep clears it", self.temporary)
 
@@ -219,7 +237,7 @@ async def sent(control: Control, transfer: Transfer, parts: Parts, /) -> int:
 async def _check_told(control: Control) -> None:
     """Why the data connection broke, where the server knows and says so."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(_SOON):
+        async with asyncio.timeout(SOON):
             control.checked(await control.reply())
 
 
