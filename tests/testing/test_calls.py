@@ -13,7 +13,7 @@ from storeroom.testing import Called, FakeDisk
 
 @pytest.fixture(params=["s3", "ftp", "local"])
 def disk(request: pytest.FixtureRequest) -> Iterator[FakeDisk]:
-    with StorageManager.isolated().fake(request.param) as disk:
+    with StorageManager.isolated().fake(request.param, url="https://files.example") as disk:
         yield disk
 
 

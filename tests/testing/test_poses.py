@@ -48,12 +48,12 @@ class TestGcs(Posing):
 
 class TestAzure(Posing):
     stores = stores("azure")
-    allowed_skips = lacking("azure", tested=("VerifyUrl",))
+    allowed_skips = lacking("azure", "ordered", tested=("VerifyUrl",))
 
 
 class TestSftp(Posing):
     stores = stores("sftp")
-    allowed_skips = lacking("sftp", "if_match", "ordered", "abandon")
+    allowed_skips = lacking("sftp", "if_match", "abandon", tested=("PublicUrl",))
 
     async def abandon(self, driver: StorageDriver, /) -> None:
         self.skip("abandon")
@@ -61,7 +61,9 @@ class TestSftp(Posing):
 
 class TestFtp(TestSftp):
     stores = stores("ftp")
-    allowed_skips = lacking("ftp", "if_match", "overwrite", "ordered", "atomic", "abandon")
+    allowed_skips = lacking(
+        "ftp", "if_match", "overwrite", "atomic", "abandon", tested=("PublicUrl",)
+    )
 
 
 class TestLocalPose(CoreSuite):

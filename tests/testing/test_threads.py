@@ -48,7 +48,8 @@ app = Starlette(
 
 @pytest.mark.parametrize("service", ["s3", "ftp", "local"])
 def test_handlers_under_a_test_client_use_the_fake(service: str) -> None:
-    with Storage.fake("s3", driver=service) as disk, TestClient(app) as client:
+    faked = Storage.fake("s3", driver=service, url="https://files.example")
+    with faked as disk, TestClient(app) as client:
         stored = client.post("/", content=b"%PDF-1.7").json()
         disk.assert_exists(stored["path"], b"%PDF-1.7").assert_count("avatars/ä b", 1)
         assert stored["url"] == disk.url(stored["path"])

@@ -96,13 +96,14 @@ def size_of(content: Content, /) -> int:
 class Failure:
     """What an error reply says; `code` is empty where the body says nothing.
 
-    `details` are whatever else it holds, by the service's own names.
+    `details` are whatever else it holds, by the service's own names; what was signed may be among it, so
+    they are not shown.
     """
 
     code: str = ""
     message: str = ""
     request_id: str | None = None
-    details: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    details: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
 
 
 class Lost(Exception):
