@@ -45,6 +45,8 @@ class LyingFtp(State):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(5):  # connections that were accepted just now reach whom they are for
+            await asyncio.sleep(0)
 
     def driver(self, **options: Any) -> FTPDriver:
         """A driver of it, closed with it."""

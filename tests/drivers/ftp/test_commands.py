@@ -1,11 +1,12 @@
 """What is sent: one command where one is meant, few where few are enough, and nothing that was not asked for."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import InvalidPath
+from storeroom.contracts.errors import InvalidPath, PermissionDenied
 from storeroom.contracts.values import ReadOptions
 from storeroom.drivers._ftp.channel import Channel
 from storeroom.drivers._ftp.control import Control
@@ -149,3 +150,35 @@ async def test_the_server_may_open_the_data_connections(place: Place) -> None:
     assert await read(driver) == data
     assert await listed(driver) == [KEY]
     assert isinstance(await outcome(read(driver, "missing")), Exception)
+
+
+async def test_a_transfer_that_never_has_to_wait_leaves_others_their_turn(place: Place) -> None:
+    driver = place.driver()
+    data = random_bytes(16 * MIB)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    await driver.write(KEY, Body(data))
+    written = turns
+    assert await read(driver) == data
+    task.cancel()
+    assert written > 10
+    assert turns - written > 10
+
+
+async def test_few_bytes_are_on_their_way_before_they_are_asked_for(lying: LyingFtp) -> None:
+    """The command is sent before them; where it is refused, they are nobody's."""
+    driver = lying.driver()
+    await driver.write("a", Body(b"old"))
+    lying.lies.answers["STOR"] = "553 Could not create file."
+    assert isinstance(await outcome(driver.write("a", Body(b"new"))), PermissionDenied)
+    lying.lies.answers.clear()
+    assert lying.files == {"/a": b"old"}
+    await driver.write("b/c/d", Body(b"new"))
+    assert lying.files == {"/a": b"old", "/b/c/d": b"new"}

@@ -138,7 +138,10 @@ class Session:
         queue = self._met = asyncio.Queue()
 
         async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            queue.put_nowait((reader, writer))
+            if queue is self._met and not self._writer.is_closing():
+                queue.put_nowait((reader, writer))
+            else:
+                writer.transport.abort()
 
         self._data = await asyncio.start_server(met, HOST, 0)
         port: int = self._data.sockets[0].getsockname()[1]
@@ -149,7 +152,8 @@ class Session:
         if self._data is not None:
             self._data.close()
         while not self._met.empty():
-            self._met.get_nowait()[1].transport.abort()
+            _, writer = self._met.get_nowait()
+            writer.transport.abort()
 
     async def do_size(self, argument: str) -> None:
         data = self._state.files.get(self._path(argument))

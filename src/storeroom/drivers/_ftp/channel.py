@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from storeroom.contracts.body import Piece
+from storeroom.drivers._ftp.data import Data
 from storeroom.drivers._http.wire import Lost
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "on_its_way"]
 
 # Reading rests until somebody takes what is here, so that the system hands over much at once.
 _HIGH: Final = 64 << 10
@@ -26,7 +27,7 @@ class Channel(asyncio.Protocol):
     def __init__(self, timeout: float, /) -> None:
         self.at_end = False
         self.closed = False
-        self.beside: Channel | None = None
+        self.beside: Data | None = None
         self._loop = asyncio.get_running_loop()
         self._parted: asyncio.Future[None] = self._loop.create_future()
         self.timeout = timeout
@@ -45,6 +46,11 @@ class Channel(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether it is open, and nothing came that nobody asked for."""
         return not (self.closed or self.at_end or self._chunks)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it ended in an error."""
+        return self._lost is not None
 
     def about(self, name: str, /) -> Any:
         """What the transport knows by this name: `peername`, `ssl_object` ..."""
@@ -123,7 +129,7 @@ class Channel(asyncio.Protocol):
         """How many bytes the other side has not taken, as far as this side knows."""
         if self._parted.done():
             return 0
-        return self._transport.get_write_buffer_size() + _on_its_way(self.about("socket"))
+        return self._transport.get_write_buffer_size() + on_its_way(self.about("socket"))
 
     def drop(self, lost: Lost | None = None, /) -> None:
         """Close at once; whoever waits learns why. Also when the loop has ended."""
@@ -194,12 +200,15 @@ class Channel(asyncio.Protocol):
         """Somebody waits: from now on it is idle time."""
         self._heard = self._loop.time()
         if self._timer is None and not self.closed:
-            self._timer = self._loop.call_later(self.timeout, self._look)
+            self._timer = self._loop.call_later(self.timeout / 2, self._look)
 
     def _look(self) -> None:
-        """One timer for many waits: it finds out whether somebody waits for too long."""
+        """One timer for many waits: it finds out whether somebody waits for too long, or in vain."""
         self._timer = None
         if self._reader is None and self._full is None:
+            return
+        if self.beside is not None and self.beside.is_broken:
+            self.drop(Lost("dropped", "the data connection broke, and the server did not notice"))
             return
         now, unsent = self._loop.time(), self.unsent()
         if self.beside is not None:
@@ -208,7 +217,7 @@ class Channel(asyncio.Protocol):
             self._unsent, self._heard = unsent, now
         due = self._heard + self.timeout
         if now < due:
-            self._timer = self._loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(min(due, now + self.timeout / 2), self._look)
             return
         self.drop(Lost("idle", f"nothing came for {self.timeout:g} s"))
 
@@ -222,12 +231,14 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-    def _on_its_way(raw: Any) -> int:
+    def on_its_way(raw: Any) -> int:
+        """How many bytes the system has of a socket that the other side has not taken."""
         if raw is None or raw.fileno() < 0:
             return 0
         return int.from_bytes(fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 else:
 
-    def _on_its_way(raw: Any) -> int:
+    def on_its_way(raw: Any) -> int:
+        """Nobody knows here."""
         return 0

@@ -4,13 +4,14 @@ import ssl
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 import aioftp
 from aioftp.common import Code, SSLSessionBoundContext
 
 from storeroom.drivers._ftp.channel import Channel
+from storeroom.drivers._ftp.data import Data
+from storeroom.drivers._ftp.hearing import Hearing
 from storeroom.drivers._ftp.replies import Leaving, Refused, Reply
 from storeroom.drivers._ftp.server import Server
 from storeroom.drivers._ftp.spelling import spelled
@@ -18,7 +19,6 @@ from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Control"]
 
-_LONGEST: Final = 1 << 20
 _FIRSTS: Final = 10  # preliminary replies in a row
 
 
@@ -56,20 +56,20 @@ class Control(aioftp.Client):
         self._firsts = 0
         self._sent: deque[str] = deque()
         self._queue: deque[bytes] = deque()
-        self._heard = bytearray()
+        self._hearing = Hearing(encoding)
         self._reuse: SSLSessionBoundContext | None = None
 
     def __repr__(self) -> str:
         return f"Control({self.host!r})"
 
     @property
-    def data(self) -> Channel | None:
+    def data(self) -> Data | None:
         """The data connection of the transfer under way."""
         return self.channel.beside
 
     @data.setter
-    def data(self, channel: Channel | None) -> None:
-        self.channel.beside = channel
+    def data(self, data: Data | None) -> None:
+        self.channel.beside = data
 
     @property
     def timeout(self) -> float:
@@ -79,7 +79,12 @@ class Control(aioftp.Client):
     @property
     def is_settled(self) -> bool:
         """Whether every reply has come, so that the next command gets its own."""
-        return self.channel.is_quiet and not (self._owed or self._queue or self._heard)
+        return self.channel.is_quiet and not (self._owed or self._queue or self._hearing)
+
+    @property
+    def owes(self) -> bool:
+        """Whether an answer is still to come."""
+        return self._owed > 0 and not self.channel.closed
 
     def at(self, path: str, /) -> str:
         """A path of the disk as the server's absolute one; `""` is the root."""
@@ -106,7 +111,9 @@ class Control(aioftp.Client):
         if not self._owed and self._queue:
             self.channel.write(self._queue.popleft())
             self._owed = 1
-        reply = await self._next()
+        about = self._sent[0] if self._sent else ""
+        while (reply := self._heard(about)) is None:
+            await self._hear()
         if reply.code == 421:
             self.drop()
             raise Leaving(self.refusal(reply))
@@ -117,7 +124,9 @@ class Control(aioftp.Client):
             return reply
         self._firsts = 0
         self._owed -= 1
-        return replace(reply, about=self._sent.popleft()) if self._sent else reply
+        if self._sent:
+            self._sent.popleft()
+        return reply
 
     async def ask(self, *commands: str) -> list[Reply]:
         """The answers to commands that need no data connection."""
@@ -153,7 +162,7 @@ class Control(aioftp.Client):
 
     async def secure(self, context: ssl.SSLContext, /) -> None:
         """Speak TLS from now on."""
-        if self._heard:
+        if self._hearing:
             raise Lost("dropped", "the server sent bytes in the clear where TLS begins")
         await self.channel.secure(context, self.host)
 
@@ -211,38 +220,20 @@ class Control(aioftp.Client):
             reply = await self.reply()
         return reply
 
-    async def _next(self) -> Reply:
-        line = await self._line()
-        number = line[:3]
-        if not (number.isascii() and number.isdecimal()) or line[3:4] not in ("", " ", "-"):
-            raise self._lost("what the server says is no FTP")
-        lines = [line[4:]]
-        size, last = 0, f"{number} "
-        if line[3:4] == "-":
-            while not (line.startswith(last) or line == number):
-                line = await self._line()
-                size += len(line)
-                if size > _LONGEST:
-                    raise self._lost("a reply of the server does not end")
-                lines.append(line.removeprefix(f"{number}-").removeprefix(last))
-        if int(number) < 100:
-            raise self._lost("what the server says is no FTP")
-        return Reply(int(number), tuple(lines))
+    def _heard(self, about: str) -> Reply | None:
+        try:
+            return self._hearing.reply(about)
+        except Lost:
+            self.drop()  # nothing that follows can be trusted
+            raise
 
-    async def _line(self) -> str:
-        while (end := self._heard.find(b"\n")) < 0:
-            if len(self._heard) > _LONGEST:
-                raise self._lost("a line of the server does not end")
-            chunk = await self.channel.chunk()
-            if not chunk:
-                raise self._lost("the server closed the connection")
-            self._heard += chunk
-        line = bytes(self._heard[:end])
-        del self._heard[: end + 1]
-        return line.removesuffix(b"\r").decode(self.encoding, "surrogateescape")
+    async def _hear(self) -> None:
+        chunk = await self.channel.chunk()
+        if not chunk:
+            raise self._lost("the server closed the connection")
+        self._hearing.add(chunk)
 
     def _lost(self, reason: str) -> Lost:
-        """Nothing that follows can be trusted."""
         self.drop()
         return Lost("dropped", reason)
 

@@ -43,8 +43,8 @@ def told(control: Control, path: str, answers: Sequence[Reply], /) -> Entry | No
     name = path.rpartition("/")[2]
     if control.server.has("MLST"):
         return entry_of(first.lines[1] if len(first.lines) > 1 else "", name)
-    size, time = first.text.strip(), answers[1].text if answers[1].is_good else ""
-    return Entry(name, "file", size_in(size), moment(time))
+    time = answers[1].lines[-1] if len(answers) > 1 and answers[1].is_good else ""
+    return Entry(name, "file", size_in(first.lines[-1].strip()), moment(time))
 
 
 def entry_of(line: str, name: str | None = None, /) -> Entry | None:

@@ -8,6 +8,7 @@ from storeroom.contracts.body import Body, Piece
 __all__ = ["BLOCK", "Parts"]
 
 BLOCK: Final = 256 << 10
+_FEW: Final = 64 << 10
 _NOTHING: Final[list[Piece]] = []
 
 
@@ -24,6 +25,12 @@ class Parts:
     def is_replayable(self) -> bool:
         """Whether all of the bytes can be had once more."""
         return self._is_whole or self._body.replayable
+
+    @property
+    def early(self) -> bytes:
+        """All of the bytes, where they are here and few; none otherwise."""
+        whole = self._body.whole
+        return whole if whole is not None and len(whole) <= _FEW else b""
 
     async def begin(self) -> None:
         """Go to the first part."""

@@ -21,7 +21,7 @@ from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.temporaries import temporary_beside
 
-__all__ = ["ensure_folder", "moved", "recovered", "replaced", "why_not_made"]
+__all__ = ["ensure_folder", "moved", "recovered", "replaced", "replaced_after", "why_not_made"]
 
 _log = logging.getLogger("storeroom")
 
@@ -55,23 +55,29 @@ async def recovered(service: Service, path: str, to: str, size: int | None, lost
             return
 
 
-async def replaced(control: Control, path: str, to: str, /, *, begun: bool = False) -> None:
-    """Rename over whatever file is there; `begun` says that RNFR was accepted already.
-
-    Where a server refuses to replace, the old file is put aside first: for a moment there is none.
-    """
-    if not begun:
-        await _announced(control, path)
+async def replaced(control: Control, path: str, to: str, /) -> None:
+    """Rename over whatever file is there."""
+    await _announced(control, path)
     if control.server.replaces:
         answer = (await control.ask(f"RNTO {control.at(to)}"))[0]
         if answer.is_good:
             return
-        if not await _is_in_the_way(control, path, to, answer):
-            await _announced(control, path)
-            answer = (await control.ask(f"RNTO {control.at(to)}"))[0]
-            await _check_renamed(control, path, answer)
-            return
+        await replaced_after(control, path, to, answer)
+        return
     await _swapped(control, path, to)
+
+
+async def replaced_after(control: Control, path: str, to: str, answer: Reply, /) -> None:
+    """The rename was refused: find out why, and do it otherwise if that is possible.
+
+    Where a server refuses to replace, the old file is put aside first: for a moment there is none.
+    """
+    if await _is_in_the_way(control, path, to, answer):
+        await _swapped(control, path, to)
+        return
+    await _announced(control, path)
+    answer = (await control.ask(f"RNTO {control.at(to)}"))[0]
+    await _check_renamed(control, path, answer)
 
 
 async def ensure_folder(control: Control, folder: str, /) -> None:

@@ -1,8 +1,7 @@
 """What a server answers, and what it refuses (RFC 959, section 4.2)."""
 
 import re
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from storeroom.drivers._http.wire import Lost
 
@@ -13,8 +12,7 @@ _UNKNOWN: Final = frozenset((500, 502, 504))
 _AGAIN: Final = frozenset((425, 426, 450, 451))
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One answer: its number, its lines without it, and the path that the command was about."""
 
     code: int
@@ -65,7 +63,7 @@ class Refused(Exception):
         lines = (
             tuple(line.replace(secret, "***") for line in reply.lines) if secret else reply.lines
         )
-        self.reply = replace(reply, lines=lines)
+        self.reply = reply._replace(lines=lines)
         super().__init__(f"{reply.code} {self.reply.text}".strip())
 
     @property

@@ -11,10 +11,11 @@ from storeroom.drivers._ftp.account import Account
 from storeroom.drivers._ftp.connecting import connected, context_of
 from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.failures import explaining
-from storeroom.drivers._ftp.pool import Lease, Pool, Use
+from storeroom.drivers._ftp.pool import Lease, Pool
 from storeroom.drivers._ftp.replies import Refused
 from storeroom.drivers._ftp.server import Server
 from storeroom.drivers._ftp.shielded import settled
+from storeroom.drivers._ftp.turns import Use
 from storeroom.drivers._http.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.wire import Lost

@@ -16,11 +16,10 @@ async def settled(work: Coroutine[Any, Any, T], /) -> T:
     """What the work returns; a cancellation waits for its end first, though not for ever."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait([task])
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await _ended(task)
         raise
-    return task.result()
 
 
 async def _ended(task: "asyncio.Task[Any]") -> None:

@@ -6,6 +6,7 @@ that the transfer begins.
 
 import asyncio
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -15,6 +16,8 @@ from storeroom.drivers._ftp.active import Listener
 from storeroom.drivers._ftp.channel import Channel
 from storeroom.drivers._ftp.connecting import reached
 from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.data import Data
+from storeroom.drivers._ftp.plain import Plain
 from storeroom.drivers._ftp.replies import Reply
 from storeroom.drivers._http.wire import Lost
 
@@ -23,22 +26,33 @@ __all__ = ["SOON", "Transfer"]
 SOON: Final = 2.0
 """Seconds in which a server answers that notices the end of a data connection at all."""
 
-
+_HAS_NO_WATCH: Final = sys.platform == "win32"  # its loop tells of sockets by other means
 _EPSV: Final = re.compile(r"\((.)\1\1(\d{1,5})\1\)")
 _PASV: Final = re.compile(r"\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})")
 
 
 class Transfer:
-    """One transfer: `begin` it, use `data`, and `end` it; what is not ended leaves the connection unfit."""
+    """One transfer: `begin` it, use `data`, and `end` it; what is not ended leaves the connection unfit.
 
-    def __init__(self, control: Control, command: str, /, *, start: int = 0) -> None:
+    `early` bytes are on their way before the server says that it takes them, `offered` of them: the
+    command was sent, and where it is refused nobody reads them.
+    """
+
+    def __init__(
+        self, control: Control, command: str, /, *, start: int = 0, early: bytes = b""
+    ) -> None:
+        self.offered = 0
         self._control = control
+        self._early = early
         self._commands = [f"REST {start}", command] if start else [command]
+        self._opening = ""
+        self._port: int | None = None
         self._listener: Listener | None = None
+        self._has_begun = False
         self._over = False
 
     @property
-    def data(self) -> Channel:
+    def data(self) -> Data:
         """The data connection."""
         if self._control.data is None:
             raise Lost("dropped", "the transfer has not begun")
@@ -50,10 +64,12 @@ class Transfer:
         Nothing is transferred where the very first of `first` is refused.
         """
         try:
-            return await self._begun(first)
+            answers = await self._begun(first)
         except BaseException:
             self.close()
             raise
+        self._has_begun = True
+        return answers
 
     async def end(self) -> None:
         """Hear that all went well; `Refused` where it did not."""
@@ -72,6 +88,22 @@ class Transfer:
         except TimeoutError as error:
             raise Lost("idle", "the server did not notice the end of a transfer") from error
 
+    async def undo(self) -> None:
+        """After a cancellation while it began: who was told to store waits for data, and there has to be an end.
+
+        For transfers without a command before theirs.
+        """
+        control = self._control
+        if self._has_begun or not self._opening:
+            return
+        if self._port is None and control.owes:
+            reply = await control.reply()
+            self._port = _port(self._opening, reply) if reply.is_good else None
+        if self._port is not None and control.owes:
+            peer = control.channel.about("peername")
+            with suppress(Lost):
+                (await Plain.reached(peer, self._port, control.timeout)).drop()
+
     def close(self) -> None:
         """Close the data connection at once."""
         if self._listener is not None:
@@ -84,19 +116,26 @@ class Transfer:
         control = self._control
         if not control.passive:
             return await self._begun_actively(first)
-        opening = await self._opening()
+        opening = await self._way()
         control.send(*first, opening, *self._commands)
+        self._opening = opening
         answers = [await control.reply() for _ in first]
         if answers and not answers[0].is_good:
             if answers[0].is_unknown:  # before a transfer that begins now is the end of this try
                 control.server.unlearn(first[0][:4])
             await control.skip()
             return answers
-        port = _port(opening, await self._agreed(await control.reply()))
+        port = self._port = _port(opening, await self._agreed(await control.reply()))
         # Whatever host the server names, data goes where the commands go (CVE-2020-8284).
-        host = control.channel.about("peername")[0]
-        control.data = await reached(host, port, control.timeout)
-        await self._commanded()
+        peer = control.channel.about("peername")
+        if control.protected or _HAS_NO_WATCH:
+            channel = control.data = await reached(peer[0], port, control.timeout)
+            await self._commanded(channel)
+        else:
+            plain = control.data = await Plain.reached(peer, port, control.timeout)
+            if self._early:
+                self.offered = plain.offer(self._early)
+            await self._commanded()
         return answers
 
     async def _begun_actively(self, first: Sequence[str]) -> list[Reply]:
@@ -108,10 +147,12 @@ class Transfer:
         self._listener = await Listener.opened(control.channel)
         await self._agreed((await control.ask(self._listener.command))[0])
         control.send(*self._commands)
-        await self._commanded(self._listener)
+        await self._commanded()
+        channel = control.data = await self._listener.accepted()
+        await self._protected(channel)
         return answers
 
-    async def _commanded(self, listener: Listener | None = None) -> None:
+    async def _commanded(self, channel: Channel | None = None) -> None:
         """The commands are sent: the server agrees, and greets back where data is protected."""
         control = self._control
         for command in self._commands:
@@ -120,10 +161,12 @@ class Transfer:
                 await self._unstarted(reply)
             reply = await self._agreed(reply)
             self._over = not reply.is_first
-        if listener is not None:
-            control.data = await listener.accepted()
-        if control.protected:
-            await self.data.secure(control.session(), control.host)
+        if channel is not None:
+            await self._protected(channel)
+
+    async def _protected(self, channel: Channel) -> None:
+        if self._control.protected:
+            await channel.secure(self._control.session(), self._control.host)
 
     async def _agreed(self, reply: Reply) -> Reply:
         """The reply, unless it is an error; then nothing more of this is to come."""
@@ -140,7 +183,7 @@ class Transfer:
             f"the server cannot begin in the middle of a file ({self._control.refusal(reply)})"
         )
 
-    async def _opening(self) -> str:
+    async def _way(self) -> str:
         """The command that makes a data connection; which one the server has, the first transfer finds out."""
         server = self._control.server
         if server.epsv is None:

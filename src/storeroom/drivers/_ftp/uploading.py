@@ -10,15 +10,17 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.errors import PermissionDenied, StorageError, Unsupported
 from storeroom.contracts.values import Stat
 from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.data import Data
 from storeroom.drivers._ftp.facts import asking, size_in, told
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.parts import Parts
-from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced
-from storeroom.drivers._ftp.pool import Lease, Use
+from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced, replaced_after
+from storeroom.drivers._ftp.pool import Lease
 from storeroom.drivers._ftp.replies import Refused, Reply, Short
 from storeroom.drivers._ftp.service import Service
 from storeroom.drivers._ftp.shielded import PATIENCE, settled
 from storeroom.drivers._ftp.transfer import SOON, Transfer
+from storeroom.drivers._ftp.turns import Use
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.entry import Entry
 from storeroom.drivers._tree.temporaries import temporary_beside
@@ -79,7 +81,7 @@ class Upload:
         """Store the parts and put the file in its place."""
         entry = await self.fill(parts, mode)
         try:
-            await settled(replaced(self._lease.control, self.temporary, self._path, begun=True))
+            await self._put_in_place(self._lease.control)
         except Lost as lost:
             self._service.lost(self._lease)
             await self._recovered(entry.size, lost)
@@ -88,6 +90,19 @@ class Upload:
             raise
         self._lease.give()
         return entry.stat(self._path)
+
+    async def _put_in_place(self, control: Control) -> None:
+        """RNFR was accepted: one command is left, whose answer a cancellation waits for."""
+        if not control.server.replaces:
+            await settled(replaced(control, self.temporary, self._path))
+            return
+        try:
+            answer = (await control.ask(f"RNTO {control.at(self._path)}"))[0]
+        except asyncio.CancelledError:
+            await settled(control.settle())
+            raise
+        if not answer.is_good:
+            await settled(replaced_after(control, self.temporary, self._path, answer))
 
     async def _recovered(self, size: int | None, lost: Lost) -> None:
         try:
@@ -124,22 +139,24 @@ class Upload:
 
     async def _sent(self, parts: Parts) -> int:
         control = self._lease.control
-        transfer = await self._opened(control)
+        transfer = await self._opened(control, parts.early)
+        if parts.early:
+            return await sent(control, transfer, parts)
         with self._service.sending():
             return await sent(control, transfer, parts)
 
-    async def _opened(self, control: Control) -> Transfer:
+    async def _opened(self, control: Control, early: bytes) -> Transfer:
         """The transfer; a folder that is missing is made when the server refuses the file."""
         command = f"STOR {control.at(self.temporary)}"
         try:
-            return await self._begin(control, command)
+            return await self._begin(control, command, early)
         except Refused as refused:
             folder = self._path.rpartition("/")[0]
             if refused.code not in _NO_FOLDER:
                 raise
             await settled(ensure_folder(control, folder))
         try:
-            return await self._begin(control, command)
+            return await self._begin(control, command, early)
         except Refused as refused:
             if refused.code not in (501, 550, 553):
                 raise
@@ -147,10 +164,9 @@ class Upload:
                 f"the server lets no file be stored in this folder ({refused})"
             ) from refused
 
-    async def _begin(self, control: Control, command: str) -> Transfer:
-        """Once the command is sent, the server waits for data: only a transfer that began can be ended."""
-        self._transfer = transfer = Transfer(control, command)
-        await settled(transfer.begin())
+    async def _begin(self, control: Control, command: str, early: bytes) -> Transfer:
+        self._transfer = transfer = Transfer(control, command, early=early)
+        await transfer.begin()
         return transfer
 
     async def _checked(self, size: int, mode: int | None) -> Entry:
@@ -158,7 +174,7 @@ class Upload:
         control = self._lease.control
         whole = control.at(self.temporary)
         moding = [] if mode is None else [f"SITE CHMOD {mode:04o} {whole}"]
-        questions = asking(control, self.temporary)
+        questions = asking(control, self.temporary)[:1]  # the size
         answers = await control.ask(*moding, *questions, f"RNFR {whole}")
         for answer in answers[: len(moding)]:
             check_moded(control, answer)
@@ -191,6 +207,8 @@ class Upload:
         command = f"DELE {control.at(self.temporary)}"
         try:
             async with asyncio.timeout(SOON):
+                if self._transfer is not None:
+                    await self._transfer.undo()
                 await control.settle()
                 await control.ask(command)
         except (Lost, TimeoutError):
@@ -216,21 +234,30 @@ class Upload:
 
 async def sent(control: Control, transfer: Transfer, parts: Parts, /) -> int:
     """Send all parts and hear that they arrived: how many bytes there were."""
-    size = 0
-    data = transfer.data
+    data, early = transfer.data, parts.early
     try:
-        async with aclosing(parts.pieces()) as pieces:
-            async for piece in pieces:
-                size += len(piece)
-                await data.send(piece)
-        if not data.is_quiet:
-            raise Lost("dropped", "the data connection was cut")
+        size = len(early)
+        if transfer.offered < size:
+            await data.send(memoryview(early)[transfer.offered :])
+        if not early:
+            size = await _streamed(data, parts)
     except Lost:
         transfer.close()
         await _check_told(control)
         raise
     data.finish()
     await transfer.end()
+    return size
+
+
+async def _streamed(data: Data, parts: Parts) -> int:
+    size = 0
+    async with aclosing(parts.pieces()) as pieces:
+        async for piece in pieces:
+            size += len(piece)
+            await data.send(piece)
+    if not data.is_quiet:
+        raise Lost("dropped", "the data connection was cut")
     return size
 
 
