@@ -37,9 +37,10 @@ test: $(VENV)/.dev servers ## every test, the README, the docs and the examples
 	$(PY) -m pytest -n auto --maxprocesses 8 --dist loadscope $(ARGS)
 
 .PHONY: servers
-servers: node_modules/.ready ## the servers of the tests that are no Python packages: Azurite, sshd, vsftpd
+servers: node_modules/.ready ## the servers of the tests that are no Python packages: Azurite, sshd, vsftpd, Redis
 	$(call need,sshd,openssh-server)
 	$(call need,vsftpd,vsftpd)
+	$(call need,redis-server,redis-server)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff: rules and format

@@ -55,9 +55,14 @@ LAZY = {
     "azure",
     "boto3",
     "botocore",
+    "brotli",
+    "cryptography",
     "gcloud",
     "magic",
+    "opentelemetry",
     "pydantic",
+    "redis",
+    "zstandard",
 }
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 LONGEST = 600

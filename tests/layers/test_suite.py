@@ -1,28 +1,27 @@
-"""Every layer keeps the contract: the core of the suite over it, on memory and on a local folder."""
+"""Every layer keeps the contract: the core of the suite over it, on memory, a local folder and S3."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import ClassVar
 
-from storeroom.contracts.abilities import Folders, LocalPath
+from storeroom.contracts.abilities import Folders
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.values import PLAIN, WriteOptions
 from storeroom.disk import Disk
-from storeroom.drivers.local import LocalDriver
-from storeroom.drivers.memory import MemoryDriver
-from storeroom.files import Files
 from storeroom.layers import Around, Layer, stack
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.retry import Retry
 from storeroom.layers.scoped import Scoped
-from storeroom.testing.suite import CoreSuite
+from tests.layers.places import (
+    LOCAL_HAS_NOT,
+    MEMORY_HAS_NOT,
+    S3_HAS_NOT,
+    OnLocal,
+    OnMemory,
+    OnRealFolders,
+    OnS3,
+    without,
+)
 
-NEITHER_HAS = ("PresignRead", "Multipart", "Versions", "Leases")
-MEMORY_HAS_NOT = dict.fromkeys((*NEITHER_HAS, "LocalPath", "Sweep"), "memory has none")
-LOCAL_HAS_NOT = dict.fromkeys((*NEITHER_HAS, "Tags", "Tiers"), "a file system has none")
 BASE_HIDES = dict.fromkeys(
     (
         *("Append", "Attributes", "BulkRemove", "Checksum", "Copy", "CopyFrom"),
@@ -39,45 +38,6 @@ VIEW_LACKS = {
     "LocalPath": "a path could be written to",
     "PresignRead": "neither disk signs",
 }
-
-
-def without(skips: Mapping[str, str], name: str) -> dict[str, str]:
-    return {key: reason for key, reason in skips.items() if key != name}
-
-
-class OnMemory(CoreSuite):
-    """A layer on a memory disk; the same place has the same files."""
-
-    allowed_skips: ClassVar[Mapping[str, str]] = MEMORY_HAS_NOT
-    stores: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
-
-    def make_driver(self, place: Path, /) -> StorageDriver:
-        return self.layered(self.stores[place].twin())
-
-    def layered(self, driver: StorageDriver) -> StorageDriver:
-        raise NotImplementedError
-
-
-class OnRealFolders(OnMemory):
-    """A layer on a memory disk whose folders are as on a file system."""
-
-    stores: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(
-        partial(MemoryDriver, folders="real")
-    )
-
-
-class OnLocal(OnMemory):
-    """A layer on a local folder."""
-
-    allowed_skips: ClassVar[Mapping[str, str]] = LOCAL_HAS_NOT
-
-    def make_driver(self, place: Path, /) -> StorageDriver:
-        return self.layered(LocalDriver(place / "root", durability="none"))
-
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Files)
-        left = Path(driver.ability(LocalPath).local_path("x")).with_name(".storeroom-tmp-1")
-        await asyncio.to_thread(left.write_bytes, b"half")
 
 
 class Plain(Layer):
@@ -191,3 +151,11 @@ class TestReadOnlyOnMemory(Views, OnMemory):
 
 class TestReadOnlyOnLocal(Views, OnLocal):
     allowed_skips = VIEW_LACKS
+
+
+class TestScopedOnS3(Scopes, OnS3):
+    allowed_skips = S3_HAS_NOT | SCOPE_HIDES
+
+
+class TestReadOnlyOnS3(Views, OnS3):
+    allowed_skips = without(VIEW_LACKS, "PresignRead") | {"VerifyUrl": "S3 has none"}

@@ -1,6 +1,6 @@
 """Layer: a driver whose first argument is a driver; `stack` puts several on one."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
 from storeroom.contracts.abilities import find, why_absent
@@ -23,7 +23,7 @@ from storeroom.contracts.values import (
 )
 from storeroom.files import Files
 
-__all__ = ["Layer", "stack"]
+__all__ = ["Layer", "layers_inside", "stack"]
 
 A = TypeVar("A")
 
@@ -133,3 +133,14 @@ def stack(driver: StorageDriver, /, *layers: Callable[[StorageDriver], Layer]) -
     for layer in reversed(layers):
         driver = layer(driver)
     return driver
+
+
+def layers_inside(driver: StorageDriver, /) -> Iterator[Layer]:
+    """The layers of a stack, outermost first, for a layer that refuses to stand over some of them."""
+    one: object = driver
+    while one is not None:
+        if isinstance(one, Layer):
+            yield one
+            one = one.inner
+        else:
+            one = getattr(one, "driver", None)
