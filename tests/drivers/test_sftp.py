@@ -61,13 +61,8 @@ class TestOpenSsh(OnServer, DriverSuite):
         return running.server
 
 
-class TestAsyncSsh(OnServer):
+class TestAsyncSsh(OnServer, DriverSuite):
     @classmethod
     def server(cls, request: pytest.FixtureRequest) -> SftpServer:
         running: SftpServer = request.getfixturevalue("asyncssh_server")
         return running
-
-
-@pytest.mark.long
-class TestAllOfAsyncSsh(TestAsyncSsh, DriverSuite):
-    pass

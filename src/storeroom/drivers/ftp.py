@@ -316,6 +316,7 @@ class FTPDriver(
         """
         if await changing.unlinked(self._service, folder):
             return None
+        await changing.check_beneath(self._service, folder)
         return await self._listed(folder)
 
     async def _unlink(self, path: str) -> None:

@@ -1,6 +1,7 @@
 """What a server must not be able to do to us, and what must never happen whatever it says."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from storeroom.contracts.errors import (
     ConfigError,
     Corrupted,
     NotFound,
+    Obstructed,
     PermissionDenied,
     Unavailable,
     Unsupported,
@@ -285,6 +287,35 @@ async def test_where_an_old_file_is_aside_for_good_is_told(lying: LyingFtp) -> N
     assert isinstance(error, Unavailable), error
     (aside,) = [path for path, data in lying.files.items() if data == b"old"]
     assert aside.lstrip("/") in str(error)
+
+
+async def test_a_link_that_the_server_tells_as_a_folder_and_does_not_delete_is_not_entered(
+    lying: LyingFtp,
+) -> None:
+    lying.files.update({"/other/precious": b"precious", "/data/file": b"x"})
+    lying.folders.update({"/other", "/data"})
+    lying.lies.links["/data/lnk"] = "/other"
+    error = await outcome(lying.driver().remove_folder("data"))
+    assert isinstance(error, Obstructed), error
+    assert error.path == "data/lnk"
+    assert lying.files["/other/precious"] == b"precious"
+
+
+async def test_an_old_file_that_was_put_aside_is_nothing_to_sweep(lying: LyingFtp) -> None:
+    """A crash between the two renames leaves the only copy of the old file there."""
+    lying.files["/a"] = b"old"
+    lying.lies.replaces = False
+    lying.lies.silent.add("QUIT")
+
+    def crashed() -> None:
+        if len(lying.asked("RNTO")) == 2:  # the old one is aside
+            lying.lies.leaving = ["RNFR", "RNTO"] * 5
+
+    lying.lies.after["RNTO"] = crashed
+    assert isinstance(await outcome(lying.driver(retries=0).write("a", Body(b"new"))), Exception)
+    lying.lies.leaving = []
+    await lying.driver().sweep(timedelta(seconds=-60))
+    assert b"old" in lying.files.values()
 
 
 async def test_a_source_may_be_collected_in_another_thread(lying: LyingFtp) -> None:

@@ -91,7 +91,11 @@ class Session:
 
     def _path(self, argument: str) -> str:
         whole = argument if argument.startswith("/") else f"{self._cwd}/{argument}"
-        return "/" + "/".join(part for part in whole.split("/") if part)
+        path = "/" + "/".join(part for part in whole.split("/") if part)
+        for link, target in self._lies.links.items():
+            if path == link or path.startswith(f"{link}/"):
+                return target + path.removeprefix(link)
+        return path
 
     async def do_user(self, argument: str) -> None:
         await self.say("331 Password required.")
@@ -183,7 +187,7 @@ class Session:
         return await self.say(f"250-Listing\r\n {facts} {path}\r\n250 End".encode() + b"\r\n")
 
     def _facts(self, path: str) -> str | None:
-        if path in self._state.folders:
+        if path in self._state.folders or path in self._lies.links:
             return f"type=dir;modify={_MOMENT};"
         data = self._state.files.get(path)
         if data is None:
@@ -211,12 +215,12 @@ class Session:
         await self._send_lines(names + self._lies.names)
 
     def _inside(self, folder: str) -> list[str]:
-        everything = [*self._state.files, *(self._state.folders - {"/"})]
+        everything = [*self._state.files, *(self._state.folders - {"/"}), *self._lies.links]
         return [at for at in everything if (at.rpartition("/")[0] or "/") == folder]
 
     def _line(self, path: str) -> str:
         name = path.rpartition("/")[2]
-        if path in self._state.folders:
+        if path in self._state.folders or path in self._lies.links:
             return f"drwxr-xr-x 2 owner group 4096 Jan 02 2024 {name}"
         return f"-rw-r--r-- 1 owner group {len(self._state.files[path])} Jan 02 2024 {name}"
 
@@ -267,7 +271,7 @@ class Session:
         return await self.say("226 Transfer complete.")
 
     async def do_dele(self, argument: str) -> None:
-        gone = self._state.files.pop(self._path(argument), None)
+        gone = self._state.files.pop(self._path(argument), None)  # no link is deleted
         await self.say("550 Delete operation failed." if gone is None else "250 Deleted.")
 
     async def do_mkd(self, argument: str) -> None:

@@ -13,7 +13,7 @@ class Lies:
     `lacks` are commands that are answered with 502, `answers` have their reply written here (bytes go
     out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
     and the connection ends without a word: once each, unless named more often. `after` is called when a
-    command was carried out. With `takes_one` a command is lost that comes before the last one is answered.
+    command was carried out. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
     """
 
     features: tuple[str, ...] = (
@@ -28,6 +28,7 @@ class Lies:
     leaving: list[str] = field(default_factory=list[str])
     losing: list[str] = field(default_factory=list[str])
     after: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
+    links: dict[str, str] = field(default_factory=dict[str, str])
     names: list[bytes] = field(default_factory=list[bytes])
     keeps_half: bool = False
     sends: Callable[[bytes], bytes] = bytes

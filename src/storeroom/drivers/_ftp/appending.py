@@ -15,10 +15,10 @@ from storeroom.drivers._ftp.placing import ensure_folder
 from storeroom.drivers._ftp.reading import opened
 from storeroom.drivers._ftp.replies import Refused
 from storeroom.drivers._ftp.service import Service
-from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._ftp.transfer import Transfer
 from storeroom.drivers._ftp.uploading import Upload, check_moded, sent, tried
 from storeroom.drivers._http.wire import Lost
+from storeroom.drivers._tree.shielded import settled
 
 __all__ = ["extended"]
 

@@ -10,13 +10,14 @@ from storeroom.drivers._ftp.looking import file_at, looked_at
 from storeroom.drivers._ftp.placing import ensure_folder, moved
 from storeroom.drivers._ftp.replies import Refused
 from storeroom.drivers._ftp.service import Service
-from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._ftp.uploading import check_moded
 from storeroom.drivers._http.wire import Lost
+from storeroom.drivers._tree.shielded import settled
 
 __all__ = [
     "change_mode",
     "change_time",
+    "check_beneath",
     "make_folder",
     "mode_of",
     "remove",
@@ -90,6 +91,25 @@ async def unlinked(service: Service, path: str, /) -> bool:
         return answer.is_good
 
     return await service.change(tried)
+
+
+async def check_beneath(service: Service, folder: str, /) -> None:
+    """Refuse a folder that lies elsewhere, as far as the server tells: it was a link all the same."""
+    above, _, name = folder.rpartition("/")
+
+    async def look(control: Control) -> bool:
+        commands = (f"CWD {control.at(above)}", "PWD", f"CWD {control.at(folder)}", "PWD")
+        answers = await control.ask(*commands)
+        if not all(answer.is_good for answer in answers):
+            return True
+        outer, inner = (control.parse_directory_response(answers[n].lines[-1]) for n in (1, 3))
+        return str(inner).casefold() == str(outer / name).casefold()
+
+    if not await service.run(look):
+        raise Obstructed(
+            "it is a link to a folder elsewhere, which the server does not remove; remove it by hand",
+            path=folder,
+        )
 
 
 async def change_mode(service: Service, path: str, mode: int, /) -> None:

@@ -17,9 +17,9 @@ from storeroom.drivers._ftp.listing import has_folder
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.replies import Refused, Reply
 from storeroom.drivers._ftp.service import Service
-from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._http.wire import Lost
-from storeroom.drivers._tree.temporaries import temporary_beside
+from storeroom.drivers._tree.shielded import settled
+from storeroom.drivers._tree.temporaries import aside_beside
 
 __all__ = ["ensure_folder", "moved", "recovered", "replaced", "replaced_after", "why_not_made"]
 
@@ -141,7 +141,7 @@ async def _is_in_the_way(control: Control, path: str, to: str, answer: Reply) ->
 
 
 async def _swapped(control: Control, path: str, to: str) -> None:
-    aside = temporary_beside(to)
+    aside = aside_beside(to)
     was_there = await looked_at(control, to) is not None
     if was_there:
         await _rename(control, to, aside)

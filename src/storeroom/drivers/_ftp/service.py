@@ -14,11 +14,11 @@ from storeroom.drivers._ftp.failures import explaining
 from storeroom.drivers._ftp.pool import Lease, Pool
 from storeroom.drivers._ftp.replies import Refused
 from storeroom.drivers._ftp.server import Server
-from storeroom.drivers._ftp.shielded import settled
 from storeroom.drivers._ftp.turns import Use
 from storeroom.drivers._http.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.wire import Lost
+from storeroom.drivers._tree.shielded import settled
 
 __all__ = ["Attempts", "Service"]
 

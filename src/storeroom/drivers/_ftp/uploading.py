@@ -18,11 +18,11 @@ from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced, r
 from storeroom.drivers._ftp.pool import Lease
 from storeroom.drivers._ftp.replies import Refused, Reply, Short
 from storeroom.drivers._ftp.service import Service
-from storeroom.drivers._ftp.shielded import PATIENCE, settled
 from storeroom.drivers._ftp.transfer import SOON, Transfer
 from storeroom.drivers._ftp.turns import Use
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.entry import Entry
+from storeroom.drivers._tree.shielded import PATIENCE, settled
 from storeroom.drivers._tree.temporaries import temporary_beside
 
 __all__ = ["Upload", "check_moded", "sent", "stored", "tried"]

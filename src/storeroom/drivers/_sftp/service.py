@@ -11,6 +11,7 @@ from storeroom.drivers._http.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._sftp.failures import Lost, Refused
 from storeroom.drivers._sftp.session import Session
+from storeroom.drivers._tree.shielded import ended, settled
 
 __all__ = ["Service", "Tries"]
 
@@ -80,12 +81,7 @@ class Service:
 
     async def settled(self, work: Coroutine[Any, Any, T], /) -> T:
         """What the work returns; a cancellation waits for it first, as long as the time-out."""
-        task = asyncio.create_task(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await ended(task, self.timeout)
-            raise
+        return await settled(work, self.timeout)
 
     async def aclose(self) -> None:
         """Close all connections; final."""
@@ -198,22 +194,6 @@ class _Pool:
                     await session.found(b".")
         except TimeoutError:
             session.channel.drop(Lost("idle", "it did not answer any more"))
-
-
-async def ended(task: "asyncio.Task[Any]", within: float) -> None:
-    """The task is over, whatever came of it, after a while by force; also under cancellation."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + within
-    while not task.done():
-        try:
-            await asyncio.wait([task], timeout=max(0.0, until - loop.time()))
-        except asyncio.CancelledError:
-            continue
-        if not task.done():
-            task.cancel()
-            until = loop.time() + within
-    if not task.cancelled():
-        task.exception()
 
 
 def _load(session: Session) -> int:

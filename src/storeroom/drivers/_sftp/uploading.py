@@ -14,9 +14,10 @@ from storeroom.drivers._sftp import wire
 from storeroom.drivers._sftp.channel import Answer
 from storeroom.drivers._sftp.failures import Lost, Refused
 from storeroom.drivers._sftp.place import Root
-from storeroom.drivers._sftp.service import Service, ended
+from storeroom.drivers._sftp.service import Service
 from storeroom.drivers._sftp.session import Session
 from storeroom.drivers._sftp.wire import Facts, attributes
+from storeroom.drivers._tree.shielded import ended
 
 __all__ = ["Upload"]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-__all__ = ["PATIENCE", "settled"]
+__all__ = ["PATIENCE", "ended", "settled"]
 
 T = TypeVar("T")
 
@@ -12,27 +12,27 @@ PATIENCE: Final = 10.0
 """Seconds that a cancellation waits for what was begun."""
 
 
-async def settled(work: Coroutine[Any, Any, T], /) -> T:
+async def settled(work: Coroutine[Any, Any, T], /, within: float = PATIENCE) -> T:
     """What the work returns; a cancellation waits for its end first, though not for ever."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await _ended(task)
+        await ended(task, within)
         raise
 
 
-async def _ended(task: "asyncio.Task[Any]") -> None:
-    """Wait through further cancellations; after that the work is cancelled."""
+async def ended(task: "asyncio.Task[Any]", within: float, /) -> None:
+    """The task is over, whatever came of it, after a while by force; also under cancellation."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE
+    until = loop.time() + within
     while not task.done():
-        left = until - loop.time()
-        if left <= 0:
-            task.cancel()
         try:
-            await asyncio.wait([task], timeout=max(left, 1.0))
+            await asyncio.wait([task], timeout=max(0.0, until - loop.time()))
         except asyncio.CancelledError:
             continue
+        if not task.done():
+            task.cancel()
+            until = loop.time() + within
     if not task.cancelled():
         task.exception()
