@@ -123,7 +123,7 @@ async def test_nobody_at_the_port_is_unavailable_and_says_where(lying: LyingFtp)
 async def test_a_cancellation_does_not_wait_for_ever(
     vsftpd: FtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storeroom.drivers._ftp.shielded.PATIENCE", 0.5)
+    monkeypatch.setattr("storeroom.drivers._tree.shielded.PATIENCE", 0.5)
     monkeypatch.setattr("storeroom.drivers._ftp.uploading.PATIENCE", 0.5)
     monkeypatch.setattr("storeroom.drivers._ftp.uploading.SOON", 0.5)
     place = Place(vsftpd)

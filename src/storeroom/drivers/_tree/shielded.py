@@ -12,13 +12,13 @@ PATIENCE: Final = 10.0
 """Seconds that a cancellation waits for what was begun."""
 
 
-async def settled(work: Coroutine[Any, Any, T], /, within: float = PATIENCE) -> T:
+async def settled(work: Coroutine[Any, Any, T], /, within: float | None = None) -> T:
     """What the work returns; a cancellation waits for its end first, though not for ever."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await ended(task, within)
+        await ended(task, PATIENCE if within is None else within)
         raise
 
 
