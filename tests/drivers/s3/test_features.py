@@ -215,6 +215,7 @@ async def test_no_bulk_removal_means_one_by_one(bucket: Bucket) -> None:
         ({"endpoint_url": "minio:9000"}, "endpoint_url is a URL"),
         ({"endpoint_url": "http://u:p@minio"}, "endpoint_url holds a user"),
         ({"endpoint_url": "http://minio:x"}, "a port that is no number"),
+        ({"endpoint_url": "http://[minio"}, "endpoint_url is no URL"),
         ({"access_key": "a"}, "go together"),
         ({"anonymous": True, "profile": "x"}, "an anonymous disk signs nothing"),
         ({"provider": "b2", "region": "x", "visibility": "public"}, "no access lists"),

@@ -39,7 +39,10 @@ def public_address(place: Place, path: str, /) -> str:
 
 def base_of(url: str, key: str, /) -> tuple[str, str, str]:
     """Scheme, host with its port unless that is the usual one, and path of a configured URL."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigError(f"{key} is no URL: its host is not one") from None
     try:
         port = parts.port
     except ValueError:
