@@ -8,7 +8,9 @@ from typing import Any, TypeVar, cast
 from storeroom.contracts.abilities import PresignPost, PresignRead, PresignWrite, VerifyUrl, find
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.errors import Unsupported
 from storeroom.contracts.source import Source
+from storeroom.contracts.stats import Stats
 from storeroom.contracts.values import (
     ANY,
     DEEP,
@@ -25,9 +27,10 @@ from storeroom.contracts.values import (
 from storeroom.files import Files
 from storeroom.signing import SigningKeys, UrlSigner
 
-__all__ = ["Disk", "check_driver"]
+__all__ = ["Disk", "check_driver", "reporting"]
 
 A = TypeVar("A")
+D = TypeVar("D", bound="Disk")
 
 _VERBS = ("stat", "read", "write", "remove", "scan", "aclose")
 _SIGNED: tuple[Any, ...] = (PresignRead, PresignWrite, VerifyUrl)
@@ -43,6 +46,8 @@ class Disk(Files):
 
     shared = False
     """Whether others use the driver too, so that what stands on this disk must not close it."""
+
+    _reports: Callable[[StorageDriver, str], StorageDriver] | None = None
 
     def __init__(
         self,
@@ -113,7 +118,7 @@ class Disk(Files):
     def offer(self, kind: Callable[..., A], /) -> A | None:
         """The driver's ability; for temporary URLs a signer of this disk's where it has none."""
         driver = self.driver
-        found = find(driver, kind)
+        found = find(self._told(driver), kind)
         if found is not None or kind not in _SIGNED:
             return found
         if any(find(driver, native) is not None for native in _NATIVE):
@@ -122,11 +127,28 @@ class Disk(Files):
             return None
         return cast(A, UrlSigner(self._signing_keys(), driver, self.name))
 
+    def stats(self) -> Stats:
+        """What was done on the disk so far, where its layer `Observe` counts it."""
+        from storeroom.layers.observe import Observe
+
+        try:
+            return self.layer(Observe).stats()
+        except Unsupported as error:
+            hint = 'add it: Observe(...) in code, layers = [{layer = "observe"}] in a configuration'
+            raise Unsupported(f"{error.reason}, which counts; {hint}", disk=self._label) from None
+
+    async def _ready(self) -> StorageDriver:
+        return self._told(self.driver)
+
+    def _told(self, driver: StorageDriver) -> StorageDriver:
+        return driver if self._reports is None else self._reports(driver, self.name)
+
     def _borrowed(self) -> "Disk":
         if self.shared:
             return self
         lent = Disk(self._driver, name=self._name, signing_key=self._keys)
         lent.shared = True
+        lent._reports = self._reports
         return lent
 
     def _signing_keys(self) -> SigningKeys | None:
@@ -135,6 +157,12 @@ class Disk(Files):
     @property
     def _label(self) -> str:
         return self.name
+
+
+def reporting(disk: D, over: Callable[[StorageDriver, str], StorageDriver], /) -> D:
+    """The disk, whose calls from now on go by way of `over(driver, name)`: a manager's events."""
+    disk._reports = over  # pyright: ignore[reportPrivateUsage] - this is its door
+    return disk
 
 
 def check_driver(driver: object, /) -> None:

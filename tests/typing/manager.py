@@ -1,15 +1,33 @@
 """What type checkers make of disks and their manager; checked by mypy and pyright, never run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_type
 
 from storeroom import Disk, LocalDriver, MemoryDriver, Storage, StorageManager
 from storeroom.contracts.abilities import Multipart, PresignRead
 from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.stats import Stats, Tally
+from storeroom.events import Event, Events
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.retry import Retry
 from storeroom.layers.scoped import Scoped
 from storeroom.testing.fake import FakeDisk
+
+
+@Storage.events.on("*")
+async def hear(event: Event) -> None:
+    assert_type(event.path, str)
+
+
+def events() -> None:
+    assert_type(Storage.events, Events)
+    assert_type(Storage.events.on("written", hear), Callable[[], None])
+    Storage.events.on("*", lambda event: print(event.disk))
+    Storage.events.on("writen", hear)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    Storage.events.on("read", lambda: None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert_type(Storage.stats(), Stats)
+    assert_type(Storage.disk().stats().operations["read"], Tally)
 
 
 def names() -> None:

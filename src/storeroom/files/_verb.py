@@ -19,6 +19,7 @@ __all__ = [
     "calling",
     "checked",
     "checked_folder",
+    "is_one_place",
     "label",
     "ready",
     "steps",
@@ -69,6 +70,12 @@ async def ready(held: Held, /) -> StorageDriver:
 def label(held: Held, /) -> str:
     """The name that errors give it."""
     return held._label  # pyright: ignore[reportPrivateUsage] - this is its door
+
+
+def is_one_place(driver: StorageDriver, other: StorageDriver, /) -> bool:
+    """Whether both are one driver, also where a manager's events stand around it."""
+    one: object = getattr(driver, "stands_for", driver)
+    return one is getattr(other, "stands_for", other)
 
 
 def verb(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[H, P], T]:

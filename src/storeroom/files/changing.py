@@ -18,7 +18,15 @@ from storeroom.contracts.values import (
     WriteOptions,
 )
 from storeroom.files._bounded import each
-from storeroom.files._verb import Held, checked, checked_folder, ready, verb, writable
+from storeroom.files._verb import (
+    Held,
+    checked,
+    checked_folder,
+    is_one_place,
+    ready,
+    verb,
+    writable,
+)
 from storeroom.files.copying import copied_across, moved_by_copy, streamed
 
 __all__ = ["Changing", "Target"]
@@ -59,7 +67,8 @@ class Changing(Held):
 
         `disk` is the disk to copy to: a disk, its name, or a driver.
         """
-        driver, target = await self._ready(), writable(await self._other(disk))
+        driver = await self._ready()
+        target = writable(driver if disk is None else await self._other(disk))
         source, destination = checked(driver, path), checked(target, to)
         how = WriteOptions(overwrite=overwrite)
         await _copied(driver, source, target, destination, how)
@@ -79,7 +88,8 @@ class Changing(Held):
 
         Where it has to be copied, the source is removed only after the copy was verified.
         """
-        driver, target = writable(await self._ready()), writable(await self._other(disk))
+        driver = writable(await self._ready())
+        target = writable(driver if disk is None else await self._other(disk))
         source, destination = checked(driver, path), checked(target, to)
         await _moved(driver, source, target, destination, WriteOptions(overwrite=overwrite))
         return destination
@@ -121,7 +131,8 @@ class Changing(Held):
 
         `progress` is called with the number of files done, and None.
         """
-        driver, target = await self._ready(), writable(await self._other(disk))
+        driver = await self._ready()
+        target = writable(driver if disk is None else await self._other(disk))
         source, destination = checked_folder(driver, folder), checked_folder(target, to)
         _refuse_nesting(driver, source, target, destination)
         how = WriteOptions(overwrite=overwrite)
@@ -147,7 +158,8 @@ class Changing(Held):
         progress: Progress | None = None,
     ) -> Report[str]:
         """Move every file under a folder; the emptied folder goes when nothing failed."""
-        driver, target = writable(await self._ready()), writable(await self._other(disk))
+        driver = writable(await self._ready())
+        target = writable(driver if disk is None else await self._other(disk))
         source, destination = checked_folder(driver, folder), checked_folder(target, to)
         _refuse_nesting(driver, _no_root(source), target, destination)
         await _refuse_strangers(driver, source)
@@ -182,7 +194,7 @@ class Changing(Held):
 async def _copied(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions
 ) -> None:
-    if driver is not target:
+    if not is_one_place(driver, target):
         await copied_across(driver, path, target, to, how)
         return
     if path == to:
@@ -201,10 +213,11 @@ async def _copied(
 async def _moved(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions
 ) -> None:
-    if driver is target and path == to:
+    here = is_one_place(driver, target)
+    if here and path == to:
         await driver.stat(path)
         return
-    native = find(driver, Move) if driver is target else None
+    native = find(driver, Move) if here else None
     if native is not None:
         try:
             await native.rename(path, to, how)
@@ -295,5 +308,5 @@ def _no_root(folder: str) -> str:
 
 
 def _refuse_nesting(driver: StorageDriver, folder: str, target: StorageDriver, to: str) -> None:
-    if driver is target and (folder == to or inside(folder, to)):
+    if is_one_place(driver, target) and (folder == to or inside(folder, to)):
         raise InvalidArgument(f"{to!r} lies inside {folder!r}; a folder cannot go into itself")

@@ -60,7 +60,7 @@ from storeroom.contracts.values import (
 )
 from storeroom.layers._base import Layer
 
-__all__ = ["Around"]
+__all__ = ["Around", "closed"]
 
 T = TypeVar("T")
 
@@ -310,7 +310,7 @@ class Around(
                 async for item in items:
                     yield item
         finally:
-            await _closed(items)
+            await closed(items)
 
 
 async def _opened(items: AsyncIterator[T]) -> tuple[AsyncIterator[T], list[T]]:
@@ -319,10 +319,11 @@ async def _opened(items: AsyncIterator[T]) -> tuple[AsyncIterator[T], list[T]]:
     except StopAsyncIteration:
         return items, []
     except BaseException:
-        await _closed(items)
+        await closed(items)
         raise
 
 
-async def _closed(items: AsyncIterator[object]) -> None:
+async def closed(items: AsyncIterator[object]) -> None:
+    """Close an iteration that can be closed."""
     if isinstance(items, AsyncGenerator):
         await items.aclose()

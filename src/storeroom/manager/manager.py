@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from storeroom.contracts import threads
 from storeroom.contracts.abilities import find
 from storeroom.contracts.driver import StorageDriver
-from storeroom.disk import Disk
+from storeroom.contracts.stats import Stats
+from storeroom.disk import Disk, reporting
+from storeroom.events import Events
 from storeroom.files import Files
+from storeroom.manager.reports import Reports
 from storeroom.manager.shelf import Handle, Shelf, Source, State, closed
 
 if TYPE_CHECKING:
@@ -56,6 +59,15 @@ class StorageManager(Files):
     def __repr__(self) -> str:
         return f"StorageManager({', '.join(self._shelf.names())})"
 
+    @property
+    def events(self) -> Events:
+        """Who listens to what is done on the disks of this manager, whatever they stand on.
+
+        Disks that are configured, set, faked or built on demand tell it of every call, without further
+        ado. Listeners stay until they are taken off: `off = Storage.events.on("written", listener)`.
+        """
+        return self._shelf.events
+
     def disk(self, name: str | None = None, /) -> Disk:
         """A disk by name, the default one without; an unknown name is a `ConfigError` here.
 
@@ -68,9 +80,9 @@ class StorageManager(Files):
 
     def build(self, config: Mapping[str, Any] | str, /, *, name: str = "ondemand") -> Disk:
         """A disk of its own from a mapping as in the configuration, or a URL; close it yourself."""
-        return Disk(
-            self._shelf.built_apart(name, config), name=name, signing_key=self._shelf.keys()
-        )
+        driver, keys = self._shelf.built_apart(name, config), self._shelf.keys()
+        disk = Disk(driver, name=name, signing_key=keys)
+        return reporting(disk, Reports(self.events).over)
 
     def configure(self, source: Source | None = None, /) -> None:
         """Take this mapping or file as the configuration; None looks for one again on next use.
@@ -116,7 +128,8 @@ class StorageManager(Files):
         """
         from storeroom.testing.fake import fake
 
-        return fake(self, name, driver=driver, url=url)
+        made = fake(self, name, driver=driver, url=url)
+        return reporting(made, self._shelf.reports.over)
 
     def extend(self, name: str, factory: Callable[..., StorageDriver], /) -> None:
         """Make a driver known: its options in the configuration become arguments of `factory`."""
@@ -150,6 +163,10 @@ class StorageManager(Files):
     def driver(self) -> StorageDriver:
         """The default disk's driver or outermost layer."""
         return self._shelf.driver(None)
+
+    def stats(self) -> Stats:
+        """What was done on the default disk so far, where its layer `Observe` counts it."""
+        return self._borrowed().stats()
 
     def offer(self, kind: Callable[..., A], /) -> A | None:
         """The default disk's ability."""

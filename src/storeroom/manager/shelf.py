@@ -13,6 +13,8 @@ from storeroom.contracts import threads
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import StorageError
 from storeroom.disk import Disk, check_driver
+from storeroom.events import Events
+from storeroom.manager.reports import Reports
 from storeroom.signing import SigningKeys
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class State:
     given: Mapping[str, StorageDriver]
     built: Mapping[str, StorageDriver]
     extended: Mapping[str, Factory]
+    heard: Mapping[str, tuple[object, ...]]
 
 
 class Shelf:
@@ -51,7 +54,8 @@ class Shelf:
         self._built: dict[str, StorageDriver] = {}
         self._retired: list[tuple[str, StorageDriver]] = []
         self._extended: dict[str, Factory] = {}
-
+        self.events = Events()
+        self.reports = Reports(self.events)
         _shelves.add(self)
 
     def renew(self) -> None:
@@ -85,8 +89,11 @@ class Shelf:
             self.config().disk(name)
 
     async def ready(self, name: str | None) -> StorageDriver:
+        """The driver, under what tells of its calls while anybody listens."""
         driver = self._current(name)
-        return driver if driver is not None else await threads.run(self.driver, name)
+        if driver is None:
+            driver = await threads.run(self.driver, name)
+        return self.reports.over(driver, name or self.default()) if self.events else driver
 
     def driver(self, name: str | None) -> StorageDriver:
         driver = self._current(name)
@@ -127,6 +134,7 @@ class Shelf:
             name = name or self.default()
             before = self._given.get(name)
             self._given[name] = driver
+            self.reports.forget(name)
             return before
 
     def give_back(self, name: str, before: StorageDriver | None) -> None:
@@ -135,6 +143,7 @@ class Shelf:
                 self._given.pop(name, None)
             else:
                 self._given[name] = before
+            self.reports.forget(name)
 
     def extend(self, name: str, factory: Factory) -> None:
         if not callable(factory):
@@ -165,7 +174,11 @@ class Shelf:
     def saved(self) -> State:
         with self._lock:
             return State(
-                self._filesystems, dict(self._given), dict(self._built), dict(self._extended)
+                self._filesystems,
+                dict(self._given),
+                dict(self._built),
+                dict(self._extended),
+                self.events.saved(),
             )
 
     def restore(self, state: State) -> None:
@@ -182,6 +195,9 @@ class Shelf:
             self._given = dict(state.given)
             self._extended = dict(state.extended)
             self._filesystems = state.filesystems
+            self.events.restore(state.heard)
+            for name in {*self._given, *self._built}:
+                self.reports.forget(name)
 
     def _current(self, name: str | None) -> StorageDriver | None:
         if name is None:
@@ -204,6 +220,7 @@ class Shelf:
     def _retire(self, names: Iterable[str]) -> None:
         for name in names:
             driver = self._built.pop(name, None)
+            self.reports.forget(name)
             if driver is not None:
                 self._retired.append((name, driver))
 
@@ -230,6 +247,7 @@ class Handle(Disk):
     def __init__(self, shelf: Shelf, name: str | None, /) -> None:
         self._shelf = shelf
         self._name = name
+        self._reports = shelf.reports.over
 
     def __repr__(self) -> str:
         return f"Disk({self._label!r})"
