@@ -199,6 +199,11 @@ class AzureDriver(
         return f"AzureDriver({self._container.name!r})"
 
     @property
+    def container(self) -> str:
+        """The container's name."""
+        return self._container.name
+
+    @property
     def traits(self) -> Traits:
         return self._traits
 

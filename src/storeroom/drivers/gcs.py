@@ -208,6 +208,11 @@ class GCSDriver(
         return f"GCSDriver({self._bucket.name!r})"
 
     @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self._bucket.name
+
+    @property
     def traits(self) -> Traits:
         return self._traits
 

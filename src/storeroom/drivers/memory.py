@@ -298,7 +298,9 @@ class MemoryDriver(
     async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
         """Set what is not None."""
         with self._locked("set_attributes", path) as store:
-            return store.put(path, _overridden(store.get(path), how))
+            found = store.get(path)
+            store.check(path, how)
+            return store.put(path, _overridden(found, how))
 
     async def change_time(self, path: str, modified: datetime, /) -> None:
         """Set when it was modified."""

@@ -235,6 +235,11 @@ class S3Driver(
         return f"S3Driver({self._bucket.name!r})"
 
     @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self._bucket.name
+
+    @property
     def traits(self) -> Traits:
         return self._traits
 

@@ -87,8 +87,14 @@ class Retry(Around):
         etag = source.stat.etag
         if etag is None:
             return source
-        same = replace(how, if_match=etag)
-        return self._resumed(source, same, lambda rest: self.inner.read(path, rest))
+        return source.through(
+            lambda broken: Resumed(
+                broken,
+                replace(how, if_match=etag),
+                lambda rest: self.inner.read(path, rest),
+                self._wait,
+            )
+        )
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         Body.checked(body)
@@ -163,12 +169,11 @@ class Retry(Around):
     async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
         source = await super().read_version(path, version, how)
         native = self.inner_ability(Versions)
-        return self._resumed(source, how, lambda rest: native.read_version(path, version, rest))
-
-    def _resumed(
-        self, source: Source, how: ReadOptions, reopen: Callable[[ReadOptions], Awaitable[Source]]
-    ) -> Source:
-        return source.through(lambda broken: Resumed(broken, how, reopen, self._wait))
+        return source.through(
+            lambda broken: Resumed(
+                broken, how, lambda rest: native.read_version(path, version, rest), self._wait
+            )
+        )
 
     async def _tried(
         self, call: Callable[[], Awaitable[T]], body: Body | None = None

@@ -5,7 +5,7 @@ import ssl
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from storeroom.contracts.body import Piece
 from storeroom.drivers._ftp.data import Data
@@ -46,6 +46,11 @@ class Channel(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether it is open, and nothing came that nobody asked for."""
         return not (self.closed or self.at_end or self._chunks)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something came that nobody has taken."""
+        return bool(self._chunks)
 
     @property
     def is_broken(self) -> bool:
@@ -144,8 +149,8 @@ class Channel(asyncio.Protocol):
                 await asyncio.shield(self._parted)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream protocol is given
-        self._transport = transport
+        # What a stream protocol is given; a loop that is not asyncio's own has a class of its own for it.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()

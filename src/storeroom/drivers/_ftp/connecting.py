@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
+from typing import Any
 
 import aioftp
 
@@ -35,7 +37,7 @@ async def context_of(account: Account, /) -> ssl.SSLContext | None:
 
 async def connected(account: Account, server: Server, tls: ssl.SSLContext | None, /) -> Control:
     """A connection that is logged in, protected where it is to be, and ready for any verb."""
-    channel = await reached(account.host, account.port, account.timeout)
+    channel = await reached((account.host,), account.port, account.timeout)
     control = Control(
         channel,
         server,
@@ -55,8 +57,9 @@ async def connected(account: Account, server: Server, tls: ssl.SSLContext | None
     return control
 
 
-async def reached(host: str, port: int, timeout: float, /) -> Channel:
-    """A connection to a port; `Lost` where nobody answers."""
+async def reached(peer: Sequence[Any], port: int, timeout: float, /) -> Channel:
+    """A connection to another port of a peer, which is a name or what a socket tells; `Lost` where nobody answers."""
+    host = f"{peer[0]}%{peer[3]}" if len(peer) > 3 and peer[3] else peer[0]
     channel = Channel(timeout)
     try:
         async with asyncio.timeout(timeout):

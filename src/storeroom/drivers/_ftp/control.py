@@ -20,6 +20,7 @@ from storeroom.drivers._http.wire import Lost
 __all__ = ["Control"]
 
 _FIRSTS: Final = 10  # preliminary replies in a row
+_HALVES: Final = ("USER ", "PASS ", "AUTH ", "REST ", "RNFR ")  # another command follows these
 
 
 class Control(aioftp.Client):
@@ -94,12 +95,14 @@ class Control(aioftp.Client):
     async def greeting(self) -> None:
         """What the server says first (RFC 959: 120 is a delay, 220 the welcome)."""
         self._owed = 1
-        self.checked(await self._final())
+        self.checked(await self.final())
 
     def send(self, *commands: str) -> None:
         """Send commands; `reply` gives the answers in their order."""
         built = [self._built(command) for command in commands]
-        self._sent.extend(map(_subject, commands))
+        if not (self._owed or self._queue) and (self._hearing or self.channel.holds):
+            raise self._lost("the server said what nobody had asked for")
+        self._sent.extend(map(_shown, commands))
         if not self._pipelining:
             self._queue.extend(built)
             return
@@ -111,7 +114,8 @@ class Control(aioftp.Client):
         if not self._owed and self._queue:
             self.channel.write(self._queue.popleft())
             self._owed = 1
-        about = self._sent[0] if self._sent else ""
+        command = self._sent[0] if self._sent else ""
+        about = _subject(command)
         while (reply := self._heard(about)) is None:
             await self._hear()
         if reply.code == 421:
@@ -122,6 +126,8 @@ class Control(aioftp.Client):
             if self._firsts > _FIRSTS:
                 raise self._lost("the server begins again and again")
             return reply
+        if reply.is_half and not command.startswith(_HALVES):
+            raise self._lost("the server's answer is one to another command")
         self._firsts = 0
         self._owed -= 1
         if self._sent:
@@ -131,7 +137,14 @@ class Control(aioftp.Client):
     async def ask(self, *commands: str) -> list[Reply]:
         """The answers to commands that need no data connection."""
         self.send(*commands)
-        return [await self._final() for _ in commands]
+        return [await self.final() for _ in commands]
+
+    async def final(self) -> Reply:
+        """The next reply behind which none follows."""
+        reply = await self.reply()
+        while reply.is_first:
+            reply = await self.reply()
+        return reply
 
     async def do(self, command: str, /) -> Reply:
         """The answer to one command; `Refused` where it is an error."""
@@ -199,7 +212,7 @@ class Control(aioftp.Client):
         wanted = (expected_codes,) if isinstance(expected_codes, str) else tuple(expected_codes)
         if command is not None:
             self.send(command)
-        reply = await self._final()
+        reply = await self.final()
         code = Code(f"{reply.code:03}")
         if not any(code.matches(mask) for mask in wanted):
             raise self.refusal(reply)
@@ -213,12 +226,6 @@ class Control(aioftp.Client):
         for _ in self._queue:
             self._sent.pop()
         self._queue.clear()
-
-    async def _final(self) -> Reply:
-        reply = await self.reply()
-        while reply.is_first:
-            reply = await self.reply()
-        return reply
 
     def _heard(self, about: str) -> Reply | None:
         try:
@@ -238,9 +245,12 @@ class Control(aioftp.Client):
         return Lost("dropped", reason)
 
 
+def _shown(command: str) -> str:
+    """The command, without what is secret."""
+    return command[:5] if command.startswith(("PASS ", "USER ")) else command
+
+
 def _subject(command: str) -> str:
-    """The path that a command is about, "" where it has none; never a password."""
-    if command.startswith(("PASS ", "USER ")):
-        return ""
+    """The path that a command is about, "" where it has none."""
     start = command.find("/")
     return command[start:].rstrip('"') if start >= 0 else ""

@@ -161,8 +161,10 @@ async def _put_back(control: Control, aside: str, to: str, error: BaseException)
     try:
         await control.settle()
         await _rename(control, aside, to)
-    except (Lost, Refused) as failure:
+    except BaseException as failure:
         _log.warning("%r could not be replaced; what it was before is at %r", to, aside)
+        if not isinstance(failure, (Lost, Refused)):
+            raise
         if isinstance(error, Refused):
             raise Unavailable(
                 f"it could not be replaced ({error}), and what it was before is at {aside!r}; "

@@ -26,6 +26,7 @@ class Plain:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._lost: Lost | None = None
         self._moved = 0
         self._is_closed = False
@@ -33,7 +34,10 @@ class Plain:
     @classmethod
     async def reached(cls, peer: Any, port: int, timeout: float, /) -> Self:
         """A connection to another port of a peer; `Lost` where nobody answers."""
-        raw = socket.socket(socket.AF_INET6 if len(peer) > 2 else socket.AF_INET)
+        try:
+            raw = socket.socket(socket.AF_INET6 if len(peer) > 2 else socket.AF_INET)
+        except OSError as error:
+            raise Lost("unreachable", error.strerror or str(error)) from error
         made = cls(raw, timeout)
         try:
             raw.setblocking(False)
@@ -61,6 +65,9 @@ class Plain:
     async def chunk(self) -> bytes:
         """The bytes that are here, as soon as there are some, `b""` at the end; `Lost` where it breaks off."""
         while not self._is_closed:
+            if self._moved >= _TURN:  # before anything is taken, which a cancellation would lose
+                await self._turn()
+                continue
             try:
                 piece = self._raw.recv(_BLOCK)
             except BlockingIOError:
@@ -70,7 +77,7 @@ class Plain:
                 raise self._broken(error) from error
             if not piece:
                 self._close()  # a server may wait for this before it says that all is well
-            await self._turn(len(piece))
+            self._moved += len(piece)
             return piece
         self._check()
         return b""
@@ -79,6 +86,8 @@ class Plain:
         """Send all of it; `Lost` where the other side takes no more."""
         left = memoryview(piece)
         while left:
+            if self._moved >= _TURN:
+                await self._turn()
             self._check()
             try:
                 count = self._raw.send(left)
@@ -88,7 +97,7 @@ class Plain:
                 raise self._broken(error) from error
             else:
                 left = left[count:]
-                await self._turn(count)
+                self._moved += count
 
     def offer(self, piece: Piece, /) -> int:
         """Send as much as goes without waiting: how many bytes; a failure shows when more is sent."""
@@ -114,10 +123,11 @@ class Plain:
         if self._is_closed:
             return
         self._lost = lost or Lost("dropped", "the connection was given up")
-        if self._waiter is not None and not self._waiter.done() and not self._loop.is_closed():
+        if self._waiter is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._number)
             self._loop.remove_writer(self._number)
-            self._waiter.set_exception(self._lost)
+            if not self._waiter.done():
+                self._waiter.set_exception(self._lost)
         self._close()
 
     async def _connect(self, address: Any) -> None:
@@ -137,13 +147,13 @@ class Plain:
         """Wait until the system has something, or room."""
         self._moved = 0
         waiter = self._waiter = self._loop.create_future()
-        watch(self._number, _arrived, waiter)
-        timer = self._loop.call_later(self._timeout, self._late)
+        self._timer = self._loop.call_later(self._timeout, self._late, self.unsent())
         try:
+            watch(self._number, _arrived, waiter)
             await waiter
         finally:
             self._waiter = None
-            timer.cancel()
+            self._timer.cancel()
             if not self._is_closed:
                 unwatch(self._number)
 
@@ -156,18 +166,22 @@ class Plain:
         except OSError as error:
             return error
 
-    def _late(self) -> None:
+    def _late(self, unsent: int) -> None:
+        if self._waiter is None or self._waiter.done():
+            return  # a loop that was held up finds both at once
+        left = self.unsent()
+        if left != unsent:  # it moves, though the system tells of room only when there is much
+            self._timer = self._loop.call_later(self._timeout, self._late, left)
+            return
         self.drop(Lost("idle", f"nothing came for {self._timeout:g} s"))
 
     def _close(self) -> None:
         self._is_closed = True
         self._raw.close()
 
-    async def _turn(self, count: int) -> None:
-        self._moved += count
-        if self._moved >= _TURN:
-            self._moved = 0
-            await asyncio.sleep(0)
+    async def _turn(self) -> None:
+        self._moved = 0
+        await asyncio.sleep(0)
 
     def _check(self) -> None:
         if self._lost is not None:

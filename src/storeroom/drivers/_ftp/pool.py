@@ -59,16 +59,16 @@ class Pool:
         With `at_once` it may be one too many: for who holds one already, and others wait for that.
         """
         while True:
-            if self._closed:
-                raise Closed("this driver was closed; build a new one")
+            self._check()
             if not self._turns.take(use, anyway=at_once):
                 await self._turns.wait(use)
             try:
-                control = self._fresh() or await self._kept() or await self._opened()
+                control = await self._taken()
             except Full:
                 self._turns.release(use)
                 if not self._shrunk():
                     raise
+                at_once = False  # the server gives no more than these: one of them has to come back
             except BaseException:
                 self._turns.release(use)
                 raise
@@ -111,6 +111,13 @@ class Pool:
         for control in everything:
             control.drop()
 
+    async def _taken(self) -> Control:
+        control = self._fresh() or await self._kept() or await self._connect()
+        if self._closed:  # meanwhile
+            control.drop()
+        self._check()
+        return control
+
     def _shrunk(self) -> bool:
         """Whether the server's limit is one that we can live with: fewer than we wanted."""
         open_now = len(self._used) + len(self._idle)
@@ -148,16 +155,13 @@ class Pool:
         control.doubted = False
         try:
             async with asyncio.timeout(min(_PROMPT, self._timeout)):
-                return (await control.ask("NOOP"))[0].code // 100 == 2
+                return (await control.ask("NOOP"))[0].code // 100 == 2 and control.is_settled
         except (Lost, TimeoutError):
             return False
         except BaseException:
             control.drop()
             raise
 
-    async def _opened(self) -> Control:
-        control = await self._connect()
+    def _check(self) -> None:
         if self._closed:
-            control.drop()
             raise Closed("this driver was closed; build a new one")
-        return control

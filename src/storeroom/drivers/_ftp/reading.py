@@ -36,23 +36,29 @@ async def opened(service: Service, path: str, how: ReadOptions, /) -> Source:
         raise Unsupported("FTP has no etags that a condition could name")
     attempts, early = service.attempts(), 0
     while True:
-        lease = await service.lease("read")
         try:
-            stat, transfer = await _begun(lease.control, path, how)
-            chunks = Chunks(service, lease, transfer, stat, how)
-            return await _source(chunks, stat, how)
+            return await _opened(service, path, how)
         except (Lost, Refused) as error:
-            service.lost(lease)
             early += isinstance(error, _Early)
             if early > 1:
                 raise Corrupted(str(error)) from error
             await attempts.rest(error)
-        except StorageError:  # an answer like any other: a lease that was not given back is well
-            lease.give()
-            raise
-        except BaseException:
-            lease.drop()
-            raise
+
+
+async def _opened(service: Service, path: str, how: ReadOptions) -> Source:
+    lease = await service.lease("read")
+    try:
+        stat, transfer = await _begun(lease.control, path, how)
+        return await _source(Chunks(service, lease, transfer, stat, how), stat, how)
+    except (Lost, Refused):
+        service.lost(lease)
+        raise
+    except StorageError:  # an answer like any other: a lease that was not given back is well
+        lease.give()
+        raise
+    except BaseException:
+        lease.drop()
+        raise
 
 
 async def _source(chunks: "Chunks", stat: Stat, how: ReadOptions) -> Source:
@@ -201,7 +207,7 @@ class Chunks(AsyncIterator[bytes]):
             return b""
         if self._is_part and self._at == self._stop:
             return await self._enough(self._transfer)
-        chunk = await self._transfer.data.chunk()
+        chunk = await self._received(self._transfer)
         if not chunk:
             return await self._ended(self._transfer)
         if self._stop is not None and len(chunk) > self._stop - self._at:
@@ -210,6 +216,14 @@ class Chunks(AsyncIterator[bytes]):
             chunk = chunk[: self._stop - self._at]
         self._at += len(chunk)
         return chunk or await self._next()
+
+    async def _received(self, transfer: Transfer) -> bytes:
+        try:
+            return await transfer.data.chunk()
+        except Lost:
+            if self._at != self._stop:
+                raise
+            return b""  # however it ended, it did so behind the last byte
 
     async def _ended(self, transfer: Transfer) -> bytes:
         try:

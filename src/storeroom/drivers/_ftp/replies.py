@@ -25,6 +25,11 @@ class Reply(NamedTuple):
         return 200 <= self.code < 400
 
     @property
+    def is_half(self) -> bool:
+        """Whether the server waits for the next command of a pair."""
+        return 300 <= self.code < 400
+
+    @property
     def is_first(self) -> bool:
         """Whether another reply follows."""
         return self.code < 200

@@ -48,7 +48,7 @@ class Transfer:
         self._opening = ""
         self._port: int | None = None
         self._listener: Listener | None = None
-        self._has_begun = False
+        self._is_met = False
         self._over = False
 
     @property
@@ -64,18 +64,16 @@ class Transfer:
         Nothing is transferred where the very first of `first` is refused.
         """
         try:
-            answers = await self._begun(first)
+            return await self._begun(first)
         except BaseException:
             self.close()
             raise
-        self._has_begun = True
-        return answers
 
     async def end(self) -> None:
         """Hear that all went well; `Refused` where it did not."""
         try:
             if not self._over:
-                self._control.checked(await self._control.reply())
+                self._control.checked(await self._control.final())
         finally:
             self.close()
 
@@ -94,15 +92,14 @@ class Transfer:
         For transfers without a command before theirs.
         """
         control = self._control
-        if self._has_begun or not self._opening:
+        if self._is_met or not self._opening:
             return
         if self._port is None and control.owes:
-            reply = await control.reply()
+            reply = await control.final()
             self._port = _port(self._opening, reply) if reply.is_good else None
         if self._port is not None and control.owes:
-            peer = control.channel.about("peername")
             with suppress(Lost):
-                (await Plain.reached(peer, self._port, control.timeout)).drop()
+                (await self._met(self._port)).drop()
 
     def close(self) -> None:
         """Close the data connection at once."""
@@ -119,24 +116,27 @@ class Transfer:
         opening = await self._way()
         control.send(*first, opening, *self._commands)
         self._opening = opening
-        answers = [await control.reply() for _ in first]
+        answers = [await control.final() for _ in first]
         if answers and not answers[0].is_good:
             if answers[0].is_unknown:  # before a transfer that begins now is the end of this try
                 control.server.unlearn(first[0][:4])
             await control.skip()
             return answers
-        port = self._port = _port(opening, await self._agreed(await control.reply()))
-        # Whatever host the server names, data goes where the commands go (CVE-2020-8284).
+        self._port = _port(opening, await self._agreed(await control.final()))
+        data = control.data = await self._met(self._port)
+        self._is_met = True
+        if isinstance(data, Plain) and self._early:
+            self.offered = data.offer(self._early)
+        await self._commanded(data)
+        return answers
+
+    async def _met(self, port: int) -> Channel | Plain:
+        """Whatever host the server names, data goes where the commands go (CVE-2020-8284)."""
+        control = self._control
         peer = control.channel.about("peername")
         if control.protected or _HAS_NO_WATCH:
-            channel = control.data = await reached(peer[0], port, control.timeout)
-            await self._commanded(channel)
-        else:
-            plain = control.data = await Plain.reached(peer, port, control.timeout)
-            if self._early:
-                self.offered = plain.offer(self._early)
-            await self._commanded()
-        return answers
+            return await reached(peer, port, control.timeout)
+        return await Plain.reached(peer, port, control.timeout)
 
     async def _begun_actively(self, first: Sequence[str]) -> list[Reply]:
         """Step by step: some servers connect before they answer, and are confused by a command in between."""
@@ -152,7 +152,7 @@ class Transfer:
         await self._protected(channel)
         return answers
 
-    async def _commanded(self, channel: Channel | None = None) -> None:
+    async def _commanded(self, data: Channel | Plain | None = None) -> None:
         """The commands are sent: the server agrees, and greets back where data is protected."""
         control = self._control
         for command in self._commands:
@@ -161,8 +161,8 @@ class Transfer:
                 await self._unstarted(reply)
             reply = await self._agreed(reply)
             self._over = not reply.is_first
-        if channel is not None:
-            await self._protected(channel)
+        if isinstance(data, Channel):
+            await self._protected(data)
 
     async def _protected(self, channel: Channel) -> None:
         if self._control.protected:
@@ -187,7 +187,10 @@ class Transfer:
         """The command that makes a data connection; which one the server has, the first transfer finds out."""
         server = self._control.server
         if server.epsv is None:
-            server.epsv = (await self._control.ask("EPSV"))[0].is_good
+            reply = (await self._control.ask("EPSV"))[0]
+            if not reply.is_good and reply.code < 500:  # it says nothing of the next time
+                return "PASV"
+            server.epsv = reply.is_good
         return "EPSV" if server.epsv else "PASV"
 
 

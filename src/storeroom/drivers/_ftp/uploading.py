@@ -22,7 +22,7 @@ from storeroom.drivers._ftp.transfer import SOON, Transfer
 from storeroom.drivers._ftp.turns import Use
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.entry import Entry
-from storeroom.drivers._tree.shielded import PATIENCE, settled
+from storeroom.drivers._tree.shielded import PATIENCE, ended, settled
 from storeroom.drivers._tree.temporaries import temporary_beside
 
 __all__ = ["Upload", "check_moded", "sent", "stored", "tried"]
@@ -53,9 +53,8 @@ async def tried(
     async with aclosing(Parts(body)) as parts:
         await parts.begin()
         while True:
-            upload = Upload(service, await service.lease(use), path)
             try:
-                return await work(upload, parts)
+                return await work(Upload(service, await service.lease(use), path), parts)
             except Short:
                 short += 1
                 if short > 1 or not parts.is_replayable:
@@ -99,7 +98,7 @@ class Upload:
         try:
             answer = (await control.ask(f"RNTO {control.at(self._path)}"))[0]
         except asyncio.CancelledError:
-            await settled(control.settle())
+            await ended(asyncio.create_task(control.settle()), PATIENCE)
             raise
         if not answer.is_good:
             await settled(replaced_after(control, self.temporary, self._path, answer))
@@ -241,11 +240,11 @@ async def sent(control: Control, transfer: Transfer, parts: Parts, /) -> int:
             await data.send(memoryview(early)[transfer.offered :])
         if not early:
             size = await _streamed(data, parts)
+        data.finish()
     except Lost:
         transfer.close()
         await _check_told(control)
         raise
-    data.finish()
     await transfer.end()
     return size
 
@@ -265,7 +264,7 @@ async def _check_told(control: Control) -> None:
     """Why the data connection broke, where the server knows and says so."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SOON):
-            control.checked(await control.reply())
+            control.checked(await control.final())
 
 
 def check_moded(control: Control, answer: Reply, /) -> None:

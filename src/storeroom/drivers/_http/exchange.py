@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from storeroom.contracts.body import Piece
 from storeroom.drivers._http.framing import Chunked, Counted, Framing, Malformed, UntilEnd, parsed
@@ -192,8 +192,8 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream protocol is given
-        self._transport = transport
+        # What a stream protocol is given; a loop that is not asyncio's own has a class of its own for it.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()

@@ -6,7 +6,7 @@ them costs more than all else that a small request does. It takes this in place 
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 __all__ = ["Together"]
 
@@ -38,9 +38,10 @@ class _Gate(asyncio.Protocol):
         self._loop = loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream protocol is given
-        transport.set_protocol(self.protocol)
-        self.gathering = _Gathering(transport, self._loop)
+        # What a stream protocol is given; a loop that is not asyncio's own has a class of its own for it.
+        given = cast("asyncio.Transport", transport)
+        given.set_protocol(self.protocol)
+        self.gathering = _Gathering(given, self._loop)
         self.protocol.connection_made(self.gathering)
 
 
