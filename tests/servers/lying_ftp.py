@@ -1,6 +1,7 @@
 """A small FTP server that can lie, be silent, leave, and lack any command: in the loop of its test."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -34,7 +35,11 @@ class LyingFtp(State):
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
-        self._listener = await asyncio.start_server(self._accept, HOST, self.port)
+        if self.certificate is not None:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            load = self.context.load_cert_chain
+            await asyncio.to_thread(load, self.certificate.chain, self.certificate.key)
+        self._listener = await asyncio.start_server(self._accept, HOST, self.port, ssl=self.context)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -50,7 +55,10 @@ class LyingFtp(State):
 
     def driver(self, **options: Any) -> FTPDriver:
         """A driver of it, closed with it."""
-        made = FTPDriver(HOST, **{"tls": False, "port": self.port, "timeout": 5.0, **options})
+        tls: dict[str, Any] = {"tls": False}
+        if self.certificate is not None:
+            tls = {"tls": "implicit", "verify": str(self.certificate.authority)}
+        made = FTPDriver(HOST, **{**tls, "port": self.port, "timeout": 5.0, **options})
         self._drivers.append(made)
         return made
 

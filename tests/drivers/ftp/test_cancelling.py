@@ -169,3 +169,56 @@ def state(place: Place) -> State:
 
 async def _worked(case: Case, driver: FTPDriver) -> object:
     return await case.work(driver)
+
+
+@pytest.mark.parametrize("verb", ["RNTO", "RNFR", "STOR", "EPSV", "DELE", "MLST"])
+async def test_a_cancellation_passes_whatever_the_server_does_not_say(
+    lying: LyingFtp, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("_tree.shielded.PATIENCE", "_ftp.uploading.PATIENCE", "_ftp.uploading.SOON"):
+        monkeypatch.setattr(f"storeroom.drivers.{place}", 0.2)
+    lying.files["/a"] = OLD
+    driver = lying.driver(timeout=60.0)
+    await driver.write("b", Body(OLD))
+    before = len(lying.asked(verb))
+    lying.lies.silent = {verb}
+    work = driver.remove("a") if verb == "DELE" else driver.write("a", Body(NEW))
+    task = asyncio.ensure_future(work)
+    while len(lying.asked(verb)) == before:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert lying.files["/a"] == OLD
+    lying.lies.silent = set()
+    await driver.write("a", Body(NEW))
+
+
+async def test_a_cancellation_passes_where_the_server_leaves_meanwhile(lying: LyingFtp) -> None:
+    """What is done again for a lost connection is nothing for whoever gave up."""
+    driver = lying.driver()
+    await driver.write("a", Body(OLD))
+    lying.lies.losing = ["RNTO"]
+    task = asyncio.ensure_future(driver.write("a", Body(NEW)))
+    lying.lies.after["RNTO"] = task.cancel
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert lying.files in ({"/a": OLD}, {"/a": NEW})
+
+
+async def test_an_upload_that_is_cancelled_opens_no_second_data_connection(
+    lying: LyingFtp,
+) -> None:
+    """Its port may be another's by then."""
+    driver = lying.driver()
+    await driver.write("a", Body(OLD))
+    lying.lies.silent = {"STOR"}
+    before = lying.met
+    task = asyncio.ensure_future(driver.write("a", Body(NEW)))
+    while lying.met == before:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    lying.lies.silent = set()
+    await driver.stat("a")
+    assert lying.met == before + 1

@@ -1,14 +1,18 @@
 """One control connection of a small FTP server, with the data connections beside it."""
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 from hashlib import sha256
 from typing import Final
 
+from storeroom.drivers._ftp.channel import on_its_way
 from tests.servers._lying_ftp.state import State
 from tests.servers.process import HOST
 
 _MOMENT: Final = "20240203040506"
+_ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER, on, for no time: closing sends RST
 
 
 class Session:
@@ -21,6 +25,7 @@ class Session:
         self._lies = state.lies
         self._reader = reader
         self._writer = writer
+        self._verb = ""
         self._cwd = "/"
         self._start = 0
         self._from = ""
@@ -41,6 +46,7 @@ class Session:
             command = line.decode(errors="surrogateescape").rstrip("\r\n")
             verb, _, argument = command.partition(" ")
             self._state.said.append(command)
+            self._verb = verb
             if self._lies.takes_one and self._reader._buffer:  # type: ignore[attr-defined]
                 self._lies.lost += 1
                 self._reader._buffer.clear()  # type: ignore[attr-defined]
@@ -50,6 +56,8 @@ class Session:
 
     async def say(self, reply: str | bytes) -> None:
         raw = reply if isinstance(reply, bytes) else f"{reply}\r\n".encode()
+        if self._verb in self._lies.twice and not raw.startswith(b"1"):
+            raw += raw
         pieces = [raw[at : at + 1] for at in range(len(raw))] if self._lies.scattered else [raw]
         for piece in pieces:
             self._writer.write(piece)
@@ -110,7 +118,7 @@ class Session:
     async def do_type(self, argument: str) -> None:
         await self.say("200 Type set.")
 
-    do_noop = do_opts = do_type
+    do_noop = do_opts = do_pbsz = do_prot = do_type
 
     async def do_pwd(self, argument: str) -> None:
         await self.say(f'257 "{self._cwd}"')
@@ -142,12 +150,13 @@ class Session:
         queue = self._met = asyncio.Queue()
 
         async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._state.met += 1
             if queue is self._met and not self._writer.is_closing():
                 queue.put_nowait((reader, writer))
             else:
                 writer.transport.abort()
 
-        self._data = await asyncio.start_server(met, HOST, 0)
+        self._data = await asyncio.start_server(met, HOST, 0, ssl=self._state.context)
         port: int = self._data.sockets[0].getsockname()[1]
         return self._lies.data_port or port
 
@@ -234,14 +243,29 @@ class Session:
         start, self._start = self._start, 0
         return await self._send(self._lies.sends(data[start:]))
 
+    async def _begin(self) -> None:
+        for _ in range(self._lies.begins):
+            await self.say("150 Here it comes.")
+
+    async def _end(self, writer: asyncio.StreamWriter) -> None:
+        raw = writer.get_extra_info("socket")
+        if self._lies.resets and self._state.context:
+            writer.transport.abort()
+        elif self._lies.resets:
+            while on_its_way(raw):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        writer.close()
+        await asyncio.sleep(0)  # the socket is closed a turn later
+
     async def _send(self, data: bytes) -> None:
-        await self.say("150 Here it comes.")
+        await self._begin()
         _, writer = await self._met.get()
         cut, self._lies.cut_at = self._lies.cut_at, None
         with suppress(ConnectionError):
             writer.write(data if cut is None else data[:cut])
             await writer.drain()
-        writer.close()
+        await self._end(writer)
         await self.say("226 Transfer complete." if cut is None else "426 Data connection broke.")
 
     async def do_stor(self, argument: str) -> None:
@@ -257,14 +281,22 @@ class Session:
         ) not in self._state.folders or path in self._state.folders:
             return await self.say("553 Could not create file.")
         self._state.files[path] = before
-        await self.say("150 Ok to send data.")
+        is_early = self._lies.resets and not self._state.context
+        if self._lies.stops is not None and is_early:
+            await self._end((await self._met.get())[1])
+            await self._begin()
+            return await self.say(self._lies.stops)
+        await self._begin()
         reader, writer = await self._met.get()
+        if self._lies.stops is not None:
+            await self._end(writer)
+            return await self.say(self._lies.stops)
         try:
             data = await reader.read(-1)
         except ConnectionError:
             return await self.say("426 Failure reading network stream.")
         finally:
-            writer.close()
+            await self._end(writer)
         self._state.files[path] = before + (
             data[: len(data) // 2] if self._lies.keeps_half else data
         )

@@ -1,8 +1,10 @@
 """What a small FTP server holds, and in which ways it is not as it should be."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.servers.certificates import Certificate
 from tests.servers.process import HOST
 
 
@@ -14,6 +16,8 @@ class Lies:
     out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
     and the connection ends without a word: once each, unless named more often. `after` is called when a
     command was carried out. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
+    `resets` ends data connections with RST, under TLS without a goodbye, `stops` is said in the middle of an upload that is not read,
+    `begins` is how often a transfer begins. The last replies to `twice` are said twice.
     """
 
     features: tuple[str, ...] = (
@@ -41,12 +45,22 @@ class Lies:
     most: int | None = None
     takes_one: bool = False
     lost: int = 0
+    resets: bool = False
+    stops: str | None = None
+    begins: int = 1
+    twice: set[str] = field(default_factory=set[str])
 
 
 @dataclass(slots=True)
 class State:
-    """The files by absolute path, and the folders; `said` are all commands that came, in order."""
+    """The files by absolute path, and the folders; `said` are all commands that came, in order.
 
+    With a `certificate` it speaks TLS from the first byte; `met` counts data connections.
+    """
+
+    certificate: Certificate | None = None
+    context: ssl.SSLContext | None = None
+    met: int = 0
     lies: Lies = field(default_factory=Lies)
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     folders: set[str] = field(default_factory=lambda: {"/"})
