@@ -1,10 +1,11 @@
-"""The two servers: a stub with canned replies, and rclone; each in a process of its own."""
+"""The real servers, rclone and moto; each in a process of its own."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.request import Request, urlopen
 
 from _servers import HOST, Endpoint, free_port, running
 
@@ -29,3 +30,18 @@ def rclone() -> Iterator[Endpoint | None]:
         command = [str(program), "serve", "s3", "--addr", f"{HOST}:{port}", *keys, folder]
         with running(command, port):
             yield Endpoint("rclone", f"http://{HOST}:{port}")
+
+
+@contextmanager
+def moto() -> Iterator[Endpoint | None]:
+    """moto's server with a bucket, None where it is not installed."""
+    program = Path(sys.executable).with_name("moto_server")
+    if not program.exists():
+        yield None
+        return
+    port = free_port()
+    with running([str(program), "-H", HOST, "-p", str(port)], port):
+        place = Endpoint("moto", f"http://{HOST}:{port}")
+        with urlopen(Request(f"{place.url}/{BUCKET}", method="PUT")):
+            pass
+        yield place

@@ -16,6 +16,8 @@ from tests.servers.gcs import GcsServer
 from tests.servers.moto import moto as run_moto
 from tests.servers.pyftpd import pyftpd as run_pyftpd
 from tests.servers.rclone import rclone as run_rclone
+from tests.servers.redis import RedisServer
+from tests.servers.redis import redis as run_redis
 from tests.servers.s3 import S3Server
 from tests.servers.sftp import SftpServer
 from tests.servers.ssh_server import ssh_server as run_ssh_server
@@ -180,6 +182,13 @@ def vsftpd_tls(
 ) -> Iterator[FtpServer]:
     """The one that insists on data connections that take up the session of the control connection."""
     with run_vsftpd(tmp_path_factory.mktemp("vsftpd-tls"), certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Whoever stops it takes one of its own: `tests.servers.redis.redis()`."""
+    with run_redis() as server:
         yield server
 
 

@@ -1,0 +1,208 @@
+"""News of changes between processes that each hold their own entries, through Redis.
+
+A process that cannot listen believes nothing: it asks inside, until it listens again and has let go
+of what it held meanwhile.
+"""
+
+import asyncio
+import hashlib
+import json
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from random import uniform
+from typing import Any, Final, cast
+
+from storeroom.layers._cache.debts import Debts
+from storeroom.layers._cache.entry import EVERYTHING, Change
+from storeroom.layers._cache.wire import FAILURES, Wire, WireDown, client_of
+from storeroom.layers._loops import PerLoop
+
+__all__ = ["News"]
+
+_ASKS_AFTER: Final = 5.0
+_FIRST, _LONGEST = 0.05, 2.0
+_WITHIN: Final = 1.0
+_PATHS: Final = 500
+
+
+class News:
+    """Tells others what was changed here, and calls `heard` with what was changed there.
+
+    `listening(True)` is called when this process hears everything from now on, `listening(False)`
+    when it may miss some.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        /,
+        *,
+        heard: Callable[[Change], None],
+        listening: Callable[[bool], None],
+    ) -> None:
+        self._wire = Wire(url)
+        name = hashlib.sha256(namespace.encode()).hexdigest()[:32]
+        self.channel = f"storeroom:{name}:news"
+        self._self = secrets.token_hex(8)
+        self._heard = heard
+        self._listening = listening
+        self._debts = Debts()
+        self._ears = 0
+        self._lock = threading.Lock()
+        self._listeners = PerLoop(lambda: _Listener.opened(self, url))
+
+    @property
+    def errors(self) -> int:
+        """How many calls failed."""
+        return self._wire.errors
+
+    async def join(self) -> None:
+        """Listen on the running loop too."""
+        if self._listeners.here() is None:
+            await self._listeners.open()
+
+    def change(self, change: Change, /) -> None:
+        """Note what is to be told."""
+        self._debts.owe(change)
+
+    async def settle(self) -> None:
+        """Tell it; if Redis does not answer, as soon as it does."""
+        if not await self._settled():
+            await self._wire.keep_trying(self._settled)
+
+    async def aclose(self) -> None:
+        """Tell what can be told, and close."""
+        await self._settled()
+        await self._listeners.aclose()
+        await self._wire.aclose()
+
+    def forked(self) -> None:
+        """Nobody listens in a child yet."""
+        self._lock = threading.Lock()
+        self._debts.renew_lock()
+        self._ears = 0
+        self._listening(False)
+
+    def begins(self) -> None:
+        """One listener hears everything from now on."""
+        with self._lock:
+            self._ears += 1
+            if self._ears == 1:
+                self._heard(EVERYTHING)
+                self._listening(True)
+
+    def ends(self) -> None:
+        """One listener hears nothing more."""
+        with self._lock:
+            self._ears -= 1
+            if not self._ears:
+                self._listening(False)
+
+    def came(self, message: object, /) -> None:
+        """A message came; one that nobody understands may be about everything."""
+        try:
+            sender, change = _read(message)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._heard(EVERYTHING)
+            return
+        if sender != self._self:
+            self._heard(change)
+
+    async def _settled(self) -> bool:
+        while (due := self._debts.due()) is not None:
+            try:
+                for change in due.changes():
+                    await self._tell(change)
+            except WireDown:
+                return False
+            self._debts.paid(due)
+        return True
+
+    async def _tell(self, change: Change) -> None:
+        for start in range(0, max(1, len(change.paths)), _PATHS):
+            paths = change.paths[start : start + _PATHS]
+            said = {"from": self._self, "paths": paths, "folder": change.folder}
+            await self._wire.ask(partial(self._publish, text=json.dumps(said)))
+
+    async def _publish(self, redis: Any, /, *, text: str) -> None:
+        await redis.publish(self.channel, text)
+
+
+class _Listener:
+    """One loop's ear: a task that subscribes, again and again, until it is closed."""
+
+    def __init__(self, news: News, url: str) -> None:
+        self._news = news
+        self._redis = client_of(url)
+        self._subscribed = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    @classmethod
+    async def opened(cls, news: News, url: str) -> "_Listener":
+        """A listener that listens already, if Redis answers soon."""
+        listener = cls(news, url)
+        waiting = asyncio.ensure_future(listener._subscribed.wait())
+        try:
+            await asyncio.wait([waiting], timeout=_WITHIN)
+        except BaseException:
+            await listener.aclose()
+            raise
+        finally:
+            waiting.cancel()
+        return listener
+
+    async def aclose(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _listen(self) -> None:
+        pause = _FIRST
+        try:
+            while True:
+                try:
+                    await self._subscription()
+                except FAILURES:
+                    pause = _FIRST if self._subscribed.is_set() else min(_LONGEST, pause * 2)
+                    self._subscribed.clear()
+                await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311 - no secret
+        finally:
+            await self._redis.aclose()
+
+    async def _subscription(self) -> None:
+        heard = asked = False
+        async with self._redis.pubsub() as pubsub:
+            try:
+                await pubsub.subscribe(self._news.channel)
+                while True:
+                    message: dict[str, Any] | None = await pubsub.get_message(timeout=_ASKS_AFTER)
+                    if message is None:
+                        if asked:
+                            raise TimeoutError
+                        await pubsub.ping()
+                    asked = message is None
+                    if message is not None and message["type"] == "subscribe":
+                        if heard:  # the client reconnected by itself: what came meanwhile is lost
+                            self._news.ends()
+                        self._news.begins()
+                        heard = True
+                        self._subscribed.set()
+                    elif message is not None and message["type"] == "message":
+                        self._news.came(message["data"])
+            finally:
+                if heard:
+                    self._news.ends()
+
+
+def _read(message: object) -> tuple[str, Change]:
+    said = cast(dict[str, Any], json.loads(cast(bytes, message)))
+    folder = said["folder"]
+    given = cast(Sequence[object], said["paths"])
+    paths = tuple(path for path in given if isinstance(path, str))
+    if isinstance(given, str) or len(paths) != len(given):
+        raise TypeError("paths")
+    if folder is not None and not isinstance(folder, str):
+        raise TypeError("folder")
+    return str(said["from"]), Change(paths, folder)

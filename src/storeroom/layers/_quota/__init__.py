@@ -1,0 +1,1 @@
+"""How the layer Quota counts."""

@@ -1,0 +1,109 @@
+"""Turns: how many may be at work at once, served in the order they came, also across event loops."""
+
+import asyncio
+import os
+import threading
+from collections import deque
+from types import TracebackType
+from weakref import WeakSet
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """`count` places for an `async with`. Who waits gets the next free one, the first who came first.
+
+    Threads and event loops share them. A cancelled waiter gives its place on. `taken` of them are
+    given by somebody later.
+    """
+
+    __slots__ = ("__weakref__", "_count", "_free", "_lock", "_waiting")
+
+    def __init__(self, count: int, /, *, taken: int = 0) -> None:
+        self._count = count
+        self.start_afresh()
+        self._free -= taken
+        _all.add(self)
+
+    def start_afresh(self) -> None:
+        """Forget who has a place and who waits: they are in another process after a fork."""
+        self._lock = threading.Lock()
+        self._free = self._count
+        self._waiting: deque[_Waiter] = deque()
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            waiter = _Waiter()
+            self._waiting.append(waiter)
+        try:
+            await waiter.future
+        except BaseException:
+            self._leave(waiter)
+            raise
+
+    def give(self) -> None:
+        """Hand a place to the first who waits."""
+        with self._lock:
+            self._hand_on()
+
+    async def __aenter__(self) -> None:
+        await self.take()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.give()
+
+    def _leave(self, waiter: "_Waiter") -> None:
+        with self._lock:
+            if waiter.called:
+                self._hand_on()
+            elif waiter in self._waiting:  # not in a child that was forked meanwhile
+                self._waiting.remove(waiter)
+
+    def _hand_on(self) -> None:
+        while self._waiting:
+            if self._waiting.popleft().call():
+                return
+        self._free = min(self._free + 1, self._count)
+
+
+class _Waiter:
+    __slots__ = ("_loop", "called", "future")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self._loop.create_future()
+        self.called = False
+
+    def call(self) -> bool:
+        """Tell it that it has a place: whether its loop can still hear it."""
+        self.called = True
+        try:
+            self._loop.call_soon_threadsafe(self._hear)
+        except RuntimeError:  # the loop is closed
+            return False
+        return True
+
+    def _hear(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+_all: WeakSet[Turns] = WeakSet()
+
+
+def _forked() -> None:
+    for turns in _all:
+        turns.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

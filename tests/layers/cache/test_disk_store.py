@@ -1,0 +1,136 @@
+"""Entries on another disk: there after a restart, within bounds, and passed over where it fails."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storeroom.contracts.errors import NotFound, Unavailable
+from storeroom.drivers.local import LocalDriver
+from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers.cache import Cache
+from storeroom.testing.faults import Faults
+from tests.layers.cache.inside import Inside
+
+
+@pytest.fixture
+def inside() -> Inside:
+    return Inside(MemoryDriver())
+
+
+def cached(inside: Any, store: Any, **options: Any) -> Cache:
+    return Cache(inside, store=store, **({"ttl": 60, "namespace": "n"} | options))
+
+
+async def test_entries_are_there_after_a_restart(inside: Inside, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 1000
+    await inside.inner.put("é %2F", data, content_type="text/odd")
+    expected = await inside.inner.stat("é %2F")
+    for _ in range(2):
+        cache = cached(inside, LocalDriver(tmp_path, durability="none"))
+        async with await cache.read("é %2F") as source:
+            assert source.stat == expected
+            assert await source.read() == data
+        assert await cache.stat("é %2F") == expected
+    assert inside.calls == {"read": 1}
+
+
+async def test_changes_are_seen_after_a_restart_too(inside: Inside) -> None:
+    store = MemoryDriver()
+    cache = cached(inside, store)
+    for path in ("a", "f/b", "f/c"):
+        await cache.put(path, b"old")
+        assert await cache.get(path) == b"old"
+    await cache.put("a", b"new")
+    again = cached(inside, store)
+    await again.delete_directory("f")
+    for other in (cache, again, cached(inside, store)):
+        assert await other.get("a") == b"new"
+        assert await other.missing("f/b")
+        with pytest.raises(NotFound):
+            await other.get("f/c")
+
+
+async def test_what_was_read_before_a_change_is_not_stored_after_it(inside: Inside) -> None:
+    store = Inside(MemoryDriver())
+    cache = cached(inside, store)
+    await cache.put("a", b"old")
+    store.hold("write")
+    early = asyncio.create_task(cache.get("a"))
+    await store.reached.wait()  # the old bytes are in the store now
+    await cache.put("a", b"new")
+    assert await cache.get("a") == b"new"
+    store.release()
+    assert await early == b"old"
+    for _ in range(2):
+        assert await cache.get("a") == b"new"
+    assert await cached(inside, store).get("a") == b"new"
+
+
+async def test_the_oldest_make_room(inside: Inside) -> None:
+    store = MemoryDriver()
+    await inside.inner.put("0", bytes(1000))
+    await cached(inside, store, namespace="another").get("0")
+    cache = cached(inside, store, max_entries=3)
+    for number in range(6):
+        await inside.inner.put(f"{number}", bytes(1000))
+        await cache.get(f"{number}")
+        await cache.get("0")
+    assert cache.stats().entries == 3
+    assert cache.stats().evictions >= 3
+    assert store.count() == 4
+    inside.calls.clear()
+    await cache.get("0")
+    assert inside.calls == {}
+    small = cached(inside, store, max_bytes=3000)
+    await small.get("1")
+    assert small.stats().bytes <= 3000
+    assert store.count() <= 3
+
+
+async def test_a_damaged_entry_is_a_miss(inside: Inside) -> None:
+    store = MemoryDriver()
+    cache = cached(inside, store)
+    await inside.inner.put("a", b"right")
+    await cache.get("a")
+    [path] = await store.all_files()
+    good = await store.get(path)
+    for value in (b"", good[:-1], good + b"x", good[:40] + b"?" + good[41:], b"SRC2" + good[4:]):
+        await store.put(path, value)
+        assert await cache.get("a") == b"right"
+
+
+async def test_a_store_that_fails_is_passed_over(
+    inside: Inside, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = Faults(MemoryDriver())
+    cache = cached(inside, faults)
+    await cache.put("a", b"old")
+    await cache.get("a")
+    caplog.set_level(logging.WARNING, "storeroom")
+    for verb in ("read", "write", "remove", "scan"):
+        faults.fail(verb, Unavailable, times=4)
+    await cache.put("a", b"new")
+    for _ in range(3):
+        assert await cache.get("a") == b"new"
+    assert cache.stats().errors >= 3
+    assert len(caplog.records) == 1
+    for _ in range(20):
+        assert await cache.get("a") == b"new"
+
+
+async def test_two_disks_never_meet_in_one_store(inside: Inside) -> None:
+    store, other = MemoryDriver(), MemoryDriver()
+    one, two = cached(inside, store, namespace="1"), cached(other, store, namespace="2")
+    await one.put("a", b"one")
+    await two.put("a", b"two")
+    for _ in range(2):
+        assert [await one.get("a"), await two.get("a")] == [b"one", b"two"]
+
+
+async def test_the_store_stays_open(inside: Inside) -> None:
+    store = MemoryDriver()
+    await cached(inside, store).aclose()
+    assert await store.missing("a")
