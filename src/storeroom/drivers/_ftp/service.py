@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from storeroom.contracts.errors import ConfigError, StorageError
+from storeroom.contracts.loops import PerLoop
 from storeroom.drivers._ftp.account import Account
 from storeroom.drivers._ftp.connecting import connected, context_of
 from storeroom.drivers._ftp.control import Control
@@ -15,7 +16,6 @@ from storeroom.drivers._ftp.pool import Lease, Pool
 from storeroom.drivers._ftp.replies import Refused
 from storeroom.drivers._ftp.server import Server
 from storeroom.drivers._ftp.turns import Use
-from storeroom.drivers._http.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._http.wire import Lost
 from storeroom.drivers._tree.shielded import settled

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from storeroom.contracts.errors import ConfigError
-from storeroom.drivers._http.loops import PerLoop
+from storeroom.contracts.loops import PerLoop
 from storeroom.drivers._http.pace import Pace, pause
 from storeroom.drivers._http.wire import Failure, Lost, Refused, Reply, Request, Transport
 

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any, Final, TypeVar
 
 from storeroom.contracts.errors import Closed, StorageError
-from storeroom.drivers._http.loops import PerLoop
+from storeroom.contracts.loops import PerLoop
 from storeroom.drivers._http.pace import pause
 from storeroom.drivers._sftp.failures import Lost, Refused
 from storeroom.drivers._sftp.session import Session

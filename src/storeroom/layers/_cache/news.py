@@ -14,10 +14,10 @@ from functools import partial
 from random import uniform
 from typing import Any, Final, cast
 
+from storeroom.contracts.loops import PerLoop
 from storeroom.layers._cache.debts import Debts
 from storeroom.layers._cache.entry import EVERYTHING, Change
 from storeroom.layers._cache.wire import FAILURES, Wire, WireDown, client_of
-from storeroom.layers._loops import PerLoop
 
 __all__ = ["News"]
 

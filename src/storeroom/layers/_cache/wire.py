@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from storeroom.contracts.errors import Closed, ConfigError
 from storeroom.contracts.extras import extra
-from storeroom.layers._loops import PerLoop
+from storeroom.contracts.loops import PerLoop
 
 with extra("redis", "redis"):
     from redis.asyncio import Redis

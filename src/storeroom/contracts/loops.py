@@ -24,7 +24,7 @@ class PerLoop(Generic[C]):
     """Clients by loop; `make` opens one on the running loop.
 
     A loop that ends as `asyncio.run` ends it closes its client by itself: an async generator holds the
-    client, and loops close theirs.
+    client, and loops close theirs. What a fork inherits is never used and never closed.
     """
 
     def __init__(self, make: Callable[[], Awaitable[C]], /) -> None:
@@ -37,6 +37,8 @@ class PerLoop(Generic[C]):
 
     def here(self) -> C | None:
         """The running loop's client, None where it has to be opened."""
+        if self._process != os.getpid():
+            return None
         return self._clients.get(asyncio.get_running_loop())
 
     async def open(self) -> C:
@@ -89,7 +91,7 @@ class PerLoop(Generic[C]):
 
     def _check(self) -> None:
         if self._closed:
-            raise Closed("this driver was closed; build a new one")
+            raise Closed("this disk was closed; build a new one")
 
 
 async def _kept(client: _Closing) -> AsyncGenerator[None]:
