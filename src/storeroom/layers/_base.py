@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
-from storeroom.contracts.abilities import find, why_absent
+from storeroom.contracts.abilities import find, why_absent, within
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import Closed, Unsupported
@@ -141,6 +141,4 @@ def layers_inside(driver: StorageDriver, /) -> Iterator[Layer]:
     while one is not None:
         if isinstance(one, Layer):
             yield one
-            one = one.inner
-        else:
-            one = getattr(one, "driver", None)
+        one = within(one)

@@ -1,0 +1,1 @@
+"""The parts of Compression: how plain bytes become stored ones, and back."""
