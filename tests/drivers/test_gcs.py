@@ -20,6 +20,7 @@ FAKE_HAS_NOT = {
     "PresignRead": "an anonymous disk signs nothing, and fake-gcs-server judges no signature",
     **dict.fromkeys(
         (
+            "test_attributes_are_changed_on_a_condition_or_not_at_all",
             "test_a_stale_if_match_removes_nothing",
             "test_a_copy_without_overwrite_leaves_what_is_there",
             "test_copies_without_overwrite_have_one_winner",

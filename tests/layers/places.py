@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,6 +15,7 @@ from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.drivers.s3 import S3Driver
 from storeroom.files import Files
+from storeroom.layers._base import layers_inside
 from storeroom.testing.suite import CoreSuite
 from tests.servers.s3 import S3Server
 
@@ -26,6 +27,14 @@ S3_HAS_NOT = dict.fromkeys(("Append", "LocalPath", "Times", "Leases", "VerifyUrl
 
 def without(skips: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: reason for key, reason in skips.items() if key != name}
+
+
+def inmost(driver: StorageDriver) -> Files:
+    """The driver under all layers."""
+    for layer in layers_inside(driver):
+        driver = layer.inner
+    assert isinstance(driver, Files)
+    return driver
 
 
 class OnMemory(CoreSuite):
@@ -58,8 +67,8 @@ class OnLocal(OnMemory):
         return self.layered(LocalDriver(place / "root", durability="none"))
 
     async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Files)
-        left = Path(driver.ability(LocalPath).local_path("x")).with_name(".storeroom-tmp-1")
+        bottom = inmost(driver)
+        left = Path(bottom.ability(LocalPath).local_path("x")).with_name(".storeroom-tmp-1")
         await asyncio.to_thread(left.write_bytes, b"half")
 
 
@@ -67,6 +76,7 @@ class OnS3(OnMemory):
     """A layer on a bucket of a strict server, with versions."""
 
     allowed_skips: ClassVar[Mapping[str, str]] = S3_HAS_NOT
+    options: ClassVar[Mapping[str, Any]] = {}
     tier = "STANDARD_IA"
     running: ClassVar[S3Server]
     buckets: ClassVar[defaultdict[Path, str]]
@@ -98,8 +108,8 @@ class OnS3(OnMemory):
             secret_key=running.secret_key,
             provider="aws",
             path_style=True,
+            **self.options,
         )
 
     async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Files)
-        await driver.ability(Multipart).start_parts("left behind")
+        await inmost(driver).ability(Multipart).start_parts("left behind")

@@ -1,6 +1,8 @@
 """The abilities that tell and change facts of files."""
 
 import hashlib
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -17,6 +19,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     InvalidArgument,
     NotFound,
+    PreconditionFailed,
     Unsupported,
 )
 from storeroom.contracts.values import Visible, WriteOptions
@@ -116,6 +119,22 @@ class Facts(Suite):
         await write(store, "a", b"x", WriteOptions(metadata={"old": "1"}))
         await native.change_attributes("a", WriteOptions(metadata={}))
         assert not (await store.stat("a")).metadata
+
+    async def test_attributes_are_changed_on_a_condition_or_not_at_all(
+        self, store: StorageDriver
+    ) -> None:
+        native = self.need(store, Attributes)
+        if "if_match" not in store.traits.conditions:
+            self.skip("if_match")
+        old = (await write(store, "a", b"x", WriteOptions(content_type="a/old"))).etag
+        stat = await write(store, "a", b"xy", WriteOptions(content_type="a/old"))
+        stale = WriteOptions(content_type="a/new", if_match=old)
+        with pytest.raises((PreconditionFailed, Unsupported)):
+            await native.change_attributes("a", stale)
+        assert (await store.stat("a")).content_type in ("a/old", None)
+        with suppress(Unsupported):
+            await native.change_attributes("a", replace(stale, if_match=stat.etag))
+        assert await content(store, "a") == b"xy"
 
     async def test_attributes_of_a_missing_file_are_not_found(self, store: StorageDriver) -> None:
         native = self.need(store, Attributes)
