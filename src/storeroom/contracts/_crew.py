@@ -210,17 +210,20 @@ class Crew(Executor):
         loop.call_later(_PATIENCE, self._look, loop, landing)
 
     def _look(self, loop: asyncio.AbstractEventLoop, landing: Landing) -> None:
-        landing.unload()
         with self._lock:
             self._watcher = None
-            if not self._jobs:
-                return
-            wall, cpu = self._seen
-            busy = (time.process_time() - cpu) / (time.perf_counter() - wall)
-            if busy < _SATURATED:
-                for _ in range(min(self._awake, _LIMIT - self._awake, len(self._jobs))):
-                    self._wake()
-            self._watch(loop, landing)
+            if self._jobs:
+                self._call_more()
+                self._watch(loop, landing)
+        landing.unload()  # after the lock: a worker told nobody of what it did before the last job
+
+    def _call_more(self) -> None:
+        """Twice as many workers, while processors idle."""
+        wall, cpu = self._seen
+        busy = (time.process_time() - cpu) / (time.perf_counter() - wall)
+        if busy < _SATURATED:
+            for _ in range(min(self._awake, _LIMIT - self._awake, len(self._jobs))):
+                self._wake()
 
 
 def _told(held: Job | None) -> None:

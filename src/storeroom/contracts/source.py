@@ -15,6 +15,7 @@ class Source:
 
     `stat` may be a function that gives it when it is asked for. `chunks` is all of the bytes, or an iterator over them (its `aclose`, where it has one, is awaited
     at the end). `size` is how many bytes will come, None where unknown: fewer or more is `Corrupted`.
+    After a read that failed or was cancelled it gives no more: reading on raises `Closed`.
     `release` is called exactly once, also on garbage collection, and must not block. With
     `chunk_size` every chunk has that many bytes, but for the last.
     """
@@ -22,6 +23,7 @@ class Source:
     __slots__ = (
         "__weakref__",
         "_at",
+        "_broken",
         "_chunks",
         "_closed",
         "_done",
@@ -53,6 +55,7 @@ class Source:
         self._release = release
         self._done = len(self._held)
         self._closed = False
+        self._broken = False
 
     @property
     def stat(self) -> Stat:
@@ -145,12 +148,18 @@ class Source:
             return self._taken(-1)
         if self._closed:
             raise Closed("this source was closed; open it again", path=self.stat.path)
+        if self._broken:
+            raise Closed(
+                "an earlier read of this source failed or was cancelled; open it again",
+                path=self.stat.path,
+            )
         if self._chunks is None:
             return b""
         try:
             return await self._next()
-        except StorageError as error:
-            if self.disk is not None:
+        except BaseException as error:
+            self._broken = True  # what it had taken already is gone: never go on behind a gap
+            if isinstance(error, StorageError) and self.disk is not None:
                 error.located(operation="read_stream", disk=self.disk, path=self.stat.path)
             raise
 

@@ -76,18 +76,19 @@ def _check(driver: str, extended: Mapping[str, object]) -> None:
 
 def _leaf(config: DiskConfig, known: Filesystems) -> DiskConfig:
     """The configuration at the bottom of disks that stand on disks."""
-    while config.disk is not None:
-        config = config.disk if isinstance(config.disk, DiskConfig) else known.disk(config.disk)
+    while config.disks:
+        first = config.disks[0]
+        config = first if isinstance(first, DiskConfig) else known.disk(first)
     return config
 
 
 def _swapped(config: DiskConfig, known: Filesystems) -> DiskConfig:
-    """The same layers over whatever the builder's `disk` gives."""
-    inner = config.disk
+    """The same layers over whatever the builder's `disk` gives; of several disks over the first's."""
+    inner = config.disks[0] if config.disks else None
     if isinstance(inner, str):
         inner = known.disk(inner)
     below: str | DiskConfig = "fake" if inner is None else _swapped(inner, known)
-    own: dict[str, Any] = {"driver": "scoped", "disk": below, "options": {}, "retries": None}
+    own: dict[str, Any] = {"driver": "scoped", "disks": (below,), "options": {}, "retries": None}
     return config.model_copy(update=own)
 
 
@@ -95,7 +96,7 @@ def _built(
     name: str, leaf: DiskConfig, extended: Mapping[str, Callable[..., StorageDriver]]
 ) -> StorageDriver | None:
     """The configured driver, which is only asked what needs no service; None if it cannot be made."""
-    bare = {"layers": (), "prefix": None, "read_only": False, "retries": None}
+    bare = {"layers": (), "cache": None, "prefix": None, "read_only": False, "retries": None}
     try:
         return Builder(extended, lambda _: _missing()).build(name, leaf.model_copy(update=bare))
     except _UNBUILDABLE:

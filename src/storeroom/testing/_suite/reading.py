@@ -1,6 +1,8 @@
 """Reading: ranges, conditions, and a source however it ends."""
 
+import asyncio
 import gc
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +15,7 @@ from storeroom.contracts.errors import (
     PreconditionFailed,
     Unsupported,
 )
+from storeroom.contracts.source import Source
 from storeroom.contracts.values import ReadOptions
 from storeroom.files import Files
 from storeroom.testing._suite.frame import Suite, content, write
@@ -54,6 +57,22 @@ class Reading(Suite):
         async with await driver.read("a") as source:
             pieces = [await source.read(count) for count in (3, 0, 4, 9, 1)]
         assert pieces == [b"012", b"", b"3456", b"789", b""]
+
+    async def test_a_read_that_was_cancelled_leaves_no_gap(self, driver: StorageDriver) -> None:
+        data = bytes(range(256)) * 2000
+        await self.seed(driver, {"a": data})
+        for turns in (1, 2, 3, 5, 8, 13, 21, 34):
+            got = bytearray()
+            async with await driver.read("a") as source:
+                reading = asyncio.create_task(_read_into(got, source))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                reading.cancel()
+                await asyncio.wait([reading])
+                with suppress(Closed):
+                    await _read_into(got, source)
+                    assert len(got) == len(data)
+            assert got == data[: len(got)]
 
     async def test_a_source_is_read_line_by_line(self, driver: StorageDriver) -> None:
         await self.seed(driver, {"a": b"one\n\ntwo\r\nthree"})
@@ -219,3 +238,8 @@ class Ranges(Suite):
             await files.get("missing", start=-3)
         with pytest.raises(InvalidArgument):
             await files.get("missing", start=5, stop=3)
+
+
+async def _read_into(got: bytearray, source: Source) -> None:
+    async for chunk in source:
+        got += chunk
