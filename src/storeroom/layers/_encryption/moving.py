@@ -1,0 +1,111 @@
+"""Copies and renames at the service: the file's key gets a lock for the new path.
+
+At every moment each path has a lock that fits: a rename that a crash ends leaves a file that can be
+read, under the old name or the new one.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from storeroom.contracts.abilities import Attributes, Copy, Move, find
+from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.errors import (
+    Corrupted,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+    Unsupported,
+)
+from storeroom.contracts.values import ReadOptions, Stat, WriteOptions
+from storeroom.layers._encryption.lock import Lock
+from storeroom.layers._encryption.sizes import HEADER
+from storeroom.layers._encryption.vault import Found, Vault, with_entry
+
+__all__ = ["TRIES", "change", "copied", "facts", "moved"]
+
+TRIES: Final = 5
+
+
+async def copied(vault: Vault, inner: StorageDriver, path: str, to: str, how: WriteOptions) -> Stat:
+    """Copy at the service, under a lock for the new path where locks are bound to one."""
+    native = find(inner, Copy)
+    if native is None:
+        raise Unsupported("the service copies nothing", path=path)
+    if not vault.binds:
+        return await native.copy_within(path, to, how)
+    if not _keeps_metadata(inner):
+        raise Unsupported("a copy needs a lock for its path in its metadata", path=path)
+    found, stat = await facts(vault, inner, path)
+    lock = await vault.relocked(await vault.open(found), found, to)
+    given = stat.metadata if how.metadata is None else how.metadata
+    how = replace(how, metadata=with_entry(given, lock), carried=False)
+    copy = await native.copy_within(path, to, how)
+    await _settle(vault, inner, path, to)
+    return copy
+
+
+async def moved(vault: Vault, inner: StorageDriver, path: str, to: str, how: WriteOptions) -> Stat:
+    """Rename at the service; the lock for the new path is there before the file is."""
+    native = find(inner, Move)
+    if native is None:
+        raise Unsupported("the service renames nothing", path=path)
+    if not vault.binds or path == to:
+        return await native.rename(path, to, how)
+    lock = await _announced(vault, inner, path, to)
+    if how.metadata is not None:
+        how = replace(how, metadata=with_entry(how.metadata, lock))
+    stat = await native.rename(path, to, how)
+    await _settle(vault, inner, path, to)
+    return stat
+
+
+async def facts(vault: Vault, inner: StorageDriver, path: str) -> tuple[Found, Stat]:
+    """What opens a file, and the facts of what is stored."""
+    async with await inner.read(path, ReadOptions(0, HEADER)) as source:
+        header, stat = await source.read(HEADER), source.stat
+    if stat.metadata is None and _keeps_metadata(inner):
+        stat = replace(stat, metadata=(await inner.stat(path)).metadata)
+    return vault.found(path, header, stat.metadata), stat
+
+
+async def change(inner: StorageDriver, path: str, stat: Stat, *locks: Lock) -> Stat:
+    """Put locks into the metadata of the file that `stat` is of; `Unsupported` before any effect."""
+    native = find(inner, Attributes)
+    if native is None or not _keeps_metadata(inner):
+        raise Unsupported("the service changes no metadata in place", path=path)
+    pin = stat.etag if "if_match" in inner.traits.conditions else None
+    how = WriteOptions(metadata=with_entry(stat.metadata, *locks), if_match=pin)
+    return await native.change_attributes(path, how)
+
+
+async def _announced(vault: Vault, inner: StorageDriver, path: str, to: str) -> Lock:
+    """A lock for the path that a file will have, put beside the one that it needs until then."""
+    for _ in range(TRIES):
+        found, stat = await facts(vault, inner, path)
+        lock = await vault.relocked(await vault.open(found), found, to)
+        needed = [found.lock] if found.is_entry else []
+        try:
+            await change(inner, path, stat, *needed, lock)
+        except PreconditionFailed:
+            continue
+        return lock
+    raise Unavailable("the file was replaced again and again while it was moved", path=path)
+
+
+async def _settle(vault: Vault, inner: StorageDriver, path: str, to: str) -> None:
+    """See that what arrived is locked for its new path: a write may have come between."""
+    try:
+        async with await inner.read(to, ReadOptions(0, HEADER)) as source:
+            header, stat = await source.read(HEADER), source.stat
+    except NotFound:  # and went on from there already
+        return
+    try:
+        vault.found(to, header, stat.metadata)
+    except Corrupted:
+        found = vault.found(path, header, stat.metadata)
+        lock = await vault.relocked(await vault.open(found), found, to)
+        await change(inner, to, stat, lock)
+
+
+def _keeps_metadata(inner: StorageDriver) -> bool:
+    return "metadata" in inner.traits.keeps
