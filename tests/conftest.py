@@ -44,6 +44,7 @@ NOT_BLOCKING = ("os.getcwd", "os.path.abspath", "os.path.samestat")
 
 # Synchronous by design, so they may touch a file where they are called: {file: (functions, reason)}.
 MAY_BLOCK: dict[str, tuple[set[str], str]] = {
+    "_cdn/cloudfront.py": ({"_create"}, "a loop of its own, in a worker thread"),
     "_gcs/credentials.py": ({"account", "fetch"}, "a loop of its own, in a worker thread"),
     "_s3/credentials.py": ({"fetch"}, "a loop of its own, in a worker thread"),
     "_s3/sdk.py": ({"_made"}, "a loop of its own, in a worker thread"),

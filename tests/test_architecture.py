@@ -19,7 +19,7 @@ PACKAGE = SOURCE / "storeroom"
 FLOORS = [
     {"contracts"},
     {"files"},
-    {"signing"},
+    {"signing", "events"},
     {"drivers", "layers", "disk"},
     {"config"},
     {"manager"},
@@ -35,6 +35,7 @@ WAYS_UP = {
         "storeroom.files",
         "storeroom.layers",
     ): "`scoped()` and `read_only()` put a layer on the disk they are called on",
+    ("storeroom.disk", "storeroom.layers"): "`stats()` asks the layer that counts",
     (
         "storeroom.manager",
         "storeroom.testing",
@@ -45,7 +46,10 @@ WAYS_UP = {
 CATCHES_ALL = {
     "contracts/body.py": "remembers what the caller's own iterator raised, and raises it again",
     "contracts/errors.py": "`translating` turns any foreign exception into a kind",
+    "events.py": "a listener's failure, whatever it is, is logged and never the operation's",
     "files/_bounded.py": "one path's failure, whatever it is, belongs in the report",
+    "layers/_several/change.py": "one disk's failure, whatever it is, must not hide what the others did",
+    "layers/_cdn/purging.py": "a purger is the caller's own; its failure is reported and loses no write",
 }
 
 LAZY = {

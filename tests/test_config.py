@@ -15,9 +15,12 @@ from storeroom import ConfigError, LocalDriver, MemoryDriver, Storage, StorageMa
 from storeroom.config import Builder, disk_config, filesystems, from_url, look
 from storeroom.config.sources import Found
 from storeroom.contracts.values import Visible
+from storeroom.layers.cache import Cache
+from storeroom.layers.mirror import Mirror
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.retry import Retry
 from storeroom.layers.scoped import Scoped
+from storeroom.layers.timeout import TimeLimit
 
 SECRET = "hunter2-do-not-show"
 KEY = "a signing key of enough bytes"
@@ -347,11 +350,37 @@ class TestMistakes:
             (one(driver="scoped", disk="media", prefix="a"), "itself: media -> media"),
             (one(driver="scoped", disk="meida", prefix="a"), "'meida'; did you mean 'media'?"),
             (one(driver="scoped", disk={"driver": "x"}, prefix="a"), "there is no driver 'x'"),
-            (one(driver="scoped", disk=5, prefix="a"), "disk: Input should be a valid string"),
+            (one(driver="scoped", disk=5, prefix="a"), "a name, a URL or a mapping, not int"),
             (
                 one(driver="scoped", disk={"driver": "memory"}, prefix="a", root="x"),
                 "unknown key 'root'",
             ),
+            (one(driver="mirror"), "disks is missing; a mirror names two or more"),
+            (one(driver="mirror", disk="x"), "disks is missing"),
+            (one(driver="mirror", disks="a"), "disks is a list of names, URLs and mappings"),
+            (
+                one(driver="mirror", disks=["memory://"]),
+                "disks has 1; a mirror stands on two or more",
+            ),
+            (
+                one(driver="readthrough", disks=["memory://"] * 3),
+                "disks has 3; a readthrough stands on two, [fast, origin]",
+            ),
+            (one(driver="failover", disks=["x", "x"]), "disks names 'x' twice"),
+            (one(driver="failover", disks=["memory://", 5]), "a URL or a mapping, not int"),
+            (one(driver="failover", disks=["memory://", "media"]), "itself: media -> media"),
+            (one(driver="mirror", disks=["memory://", "meida"]), "'meida'; did you mean 'media'?"),
+            (
+                one(driver="mirror", disks=["memory://", "memory://"], wrte="all"),
+                "unknown key 'wrte'; did you mean 'write'?",
+            ),
+            (
+                one(driver="mirror", disks=["memory://", {"driver": "memory", "rot": 1}]),
+                "unknown key 'rot'",
+            ),
+            (one(driver="mirror", disks=["memory://", "memory://"], patience="x"), "patience: "),
+            (one(driver="memory", layers=["mirror"]), "'mirror' stands on several disks; it is a"),
+            (one(driver="memory", cache="perhaps"), "cache is true, false, or a table"),
             ({"disks": {"media": 5}}, "on disk 'media': this is a mapping"),
             ({"disks": {"media": {5: "x", "driver": "memory"}}}, "with text for keys"),
             ({"disks": {"media": "media"}}, "a mapping or a URL such as 'local:///srv/files'"),
@@ -598,6 +627,24 @@ class TestLayers:
         assert isinstance(scoped.inner, MemoryDriver)
         assert storage.url("a") == "/storage/in/t1/a"
 
+    @pytest.mark.parametrize("cache", [True, "true", {"ttl": 60}])
+    def test_a_cache_lies_within_the_prefix_and_outside_of_the_layers(self, cache: Any) -> None:
+        disk = one(driver="memory", prefix="t1", cache=cache, layers=["timeout"], read_only=True)
+        outer = manager(disk).driver
+        assert isinstance(outer, ReadOnly)
+        prefix = outer.inner
+        assert isinstance(prefix, Scoped)
+        cached = prefix.inner
+        assert isinstance(cached, Cache)
+        assert isinstance(cached.inner, TimeLimit)
+
+    def test_no_cache_is_none(self) -> None:
+        for cache in (False, "false", None):
+            assert isinstance(manager(one(driver="memory", cache=cache)).driver, MemoryDriver)
+        assert "unknown key 'tttl'; did you mean 'ttl'?" in refused(
+            one(driver="memory", cache={"tttl": 5})
+        )
+
     def test_read_only_may_be_spelled_as_laravel_does(self) -> None:
         assert isinstance(manager(one(**{"driver": "memory", "read-only": True})).driver, ReadOnly)
 
@@ -641,6 +688,70 @@ class TestLayers:
             await storage.disk(name).put("a", b"")
             assert storage.disk(name).url("a") == "/storage/x/a"
         assert await storage.all_files() == ["t1/r/a"]
+
+    @pytest.mark.parametrize("driver", ["mirror", "failover", "readthrough"])
+    async def test_a_disk_of_disks_takes_names_mappings_and_urls(
+        self, here: Path, written: Callable[[str, str], Path], driver: str
+    ) -> None:
+        path = written(
+            "else/where.toml",
+            f"""
+            default = "both"
+            [disks.one]
+            driver = "memory"
+            [disks.both]
+            driver = "{driver}"
+            disks = ["one", {{ driver = "local", root = "r", prefix = "in" }}]
+            prefix = "t1"
+            [disks.urls]
+            driver = "{driver}"
+            disks = ["local://u?durability=none", "memory://"]
+            patience = 3
+            """,
+        )
+        storage = manager(path)
+        await storage.put("a", b"x")
+        assert await storage.get("a") == b"x"
+        assert await storage.disk("one").all_files() == ["t1/a"]
+        assert (here / "else/r/in/t1/a").read_bytes() == b"x"
+        await storage.disk("urls").put("b", b"x")
+        assert await storage.disk("urls").get("b") == b"x"
+        assert (here / "else/u/b").read_bytes() == b"x"
+        await storage.disk("both").aclose()
+        assert await storage.disk("one").get("t1/a") == b"x"
+        await storage.aclose()
+
+    def test_a_disk_of_disks_takes_layers_as_any_other(self) -> None:
+        both = {
+            "driver": "mirror",
+            "disks": ["memory://", "memory://"],
+            "layers": [{"layer": "scoped", "prefix": "in"}],
+            "retries": 2,
+            "read_only": True,
+        }
+        outer = manager(one(**both)).driver
+        assert isinstance(outer, ReadOnly)
+        scoped = outer.inner
+        assert isinstance(scoped, Scoped)
+        retry = scoped.inner
+        assert isinstance(retry, Retry)
+        assert isinstance(retry.inner, Mirror)
+
+    def test_a_driver_of_ones_own_may_have_such_a_name(self) -> None:
+        storage = manager({})
+        storage.extend("mirror", lambda disks: MemoryDriver(url=disks))
+        assert storage.build({"driver": "mirror", "disks": "/own"}).url("a") == "/own/a"
+
+    def test_circles_over_disks_of_disks_are_shown(self) -> None:
+        disks = {
+            "a": {"driver": "mirror", "disks": ["memory://", "b"]},
+            "b": {"driver": "failover", "disks": [{"driver": "memory"}, "c"]},
+            "c": {"driver": "readthrough", "disks": ["memory://", "sound"]},
+            "sound": {"driver": "scoped", "disk": "memory://", "prefix": "x"},
+        }
+        assert manager({"default": "a", "disks": disks}).disk().name == "a"
+        disks["sound"] = {"driver": "scoped", "disk": "a", "prefix": "x"}
+        assert "itself: a -> b -> c -> sound -> a" in refused({"disks": disks})
 
     async def test_closing_a_scoped_disk_leaves_the_other_open(self) -> None:
         disks = {

@@ -26,7 +26,8 @@ TEMPLATE = ["Install", "Open", "Options", "Abilities", "Quirks"]
 REFERRED = (
     *("storeroom", "storeroom.files", "storeroom.layers", "storeroom.testing"),
     *(f"storeroom.contracts.{name}" for name in ("abilities", "body", "driver", "errors")),
-    *(f"storeroom.contracts.{name}" for name in ("extras", "paths", "source", "values")),
+    *(f"storeroom.contracts.{name}" for name in ("extras", "paths", "source", "stats", "values")),
+    "storeroom.events",
 )
 
 # Public for our own drivers, and of no use to others.
@@ -132,7 +133,9 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
 def _is_value(module: str, name: str) -> bool:
     """A constant or a type's alias: it shows in the signatures that use it."""
     found = getattr(import_module(module), name)
-    return not callable(found) or name in {"Visible", "Condition", "Attribute", "Progress"}
+    return not callable(found) or name in {
+        *("Visible", "Condition", "Attribute", "Progress", "EventName", "Listener"),
+    }
 
 
 def _is_referred(module: str, name: str) -> bool:

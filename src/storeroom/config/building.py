@@ -27,11 +27,12 @@ class Builder:
     def check(self, name: str, config: DiskConfig, /) -> None:
         """Refuse wrong options now, where that imports nothing beyond the core."""
         driver = config.driver
-        if isinstance(config.disk, DiskConfig):
-            self.check(name, config.disk)
-        if driver in self._extended or DRIVERS.is_light(driver):
+        for one in config.disks:
+            if isinstance(one, DiskConfig):
+                self.check(name, one)
+        if config.disks or driver in self._extended or DRIVERS.is_light(driver):
             self._arguments(name, config)
-        for layer in config.layers:
+        for layer in (*config.layers, *([config.cache] if config.cache else [])):
             if LAYERS.is_light(layer.layer):
                 _layer_arguments(name, layer)
         _check_retries(name, config)
@@ -44,6 +45,8 @@ class Builder:
             driver = _layered(name, driver, LayerConfig(layer="retry", options=_tries(config)))
         for layer in reversed(config.layers):
             driver = _layered(name, driver, layer)
+        if config.cache is not None:  # within the prefix, so that tenants share no entry
+            driver = _layered(name, driver, config.cache)
         if config.prefix:
             driver = _layered(
                 name, driver, LayerConfig(layer="scoped", options={"prefix": config.prefix})
@@ -53,16 +56,20 @@ class Builder:
         return driver
 
     def _driver(self, name: str, config: DiskConfig) -> StorageDriver:
-        if isinstance(config.disk, DiskConfig):
-            return self.build(name, config.disk)
-        if config.disk is not None:
-            inner = self._disk(config.disk)
-            check_driver(inner.driver)  # built here too, off the loop's thread
-            return inner
+        inner = [self._stood_on(name, one) for one in config.disks]
+        if config.driver == "scoped":
+            return inner[0]  # its prefix is that of any disk
         places, named = self._arguments(name, config)
-        driver: StorageDriver = self._target(config)(*places, **named)
+        driver: StorageDriver = self._target(config)(*inner, *places, **named)
         check_driver(driver)
         return driver
+
+    def _stood_on(self, name: str, one: str | DiskConfig) -> StorageDriver:
+        if isinstance(one, DiskConfig):
+            return self.build(name, one)
+        disk = self._disk(one)
+        check_driver(disk.driver)  # built here too, off the loop's thread
+        return disk
 
     def _arguments(self, name: str, config: DiskConfig) -> tuple[list[Any], dict[str, Any]]:
         if config.driver == "scoped":
@@ -77,9 +84,11 @@ class Builder:
         return self._parameters(config).arguments(options, name, COMMON)
 
     def _parameters(self, config: DiskConfig) -> Parameters:
-        return parameters_of(self._target(config))
+        return parameters_of(self._target(config), skip=min(len(config.disks), 2))
 
     def _target(self, config: DiskConfig) -> Callable[..., Any]:
+        if config.disks:
+            return LAYERS.load(config.driver)
         custom = self._extended.get(config.driver)
         return custom if custom is not None else DRIVERS.load(config.driver)
 

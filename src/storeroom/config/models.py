@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -24,7 +24,15 @@ from storeroom.drivers._registry import DRIVERS, PROVIDERS
 from storeroom.layers._registry import LAYERS
 from storeroom.signing import SigningKeys
 
-__all__ = ["COMMON", "DiskConfig", "Filesystems", "LayerConfig", "disk_config", "filesystems"]
+__all__ = [
+    "COMMON",
+    "STANDS_ON",
+    "DiskConfig",
+    "Filesystems",
+    "LayerConfig",
+    "disk_config",
+    "filesystems",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,10 +41,24 @@ _TABLE = TypeAdapter(dict[str, Any])
 _TOP = ("default", "disks", "signing_key")
 
 _YES_OR_NO = {"true": "explicit", "1": "explicit", "false": False, "0": False}
+_YES_OR_NO_OF_ANY = {"true": True, "1": True, "false": False, "0": False, "none": False}
+_AROUND = ("prefix", "read_only", "retries", "cache", "layers")
+_LEAST = 2
 _COMMON_ALIASES = {"path_prefix": "prefix", "read-only": "read_only"}
 
-COMMON = frozenset(("driver", "layers", "prefix", "read_only", "retries", "timeout", "visibility"))
+COMMON = frozenset(
+    ("cache", "driver", "layers", "prefix", "read_only", "retries", "timeout", "visibility")
+)
 """Keys that every disk has; `timeout` and `visibility` belong to the driver."""
+
+_Key = Literal["disk", "disks"]
+STANDS_ON: Mapping[str, _Key] = {
+    "scoped": "disk",
+    "mirror": "disks",
+    "failover": "disks",
+    "readthrough": "disks",
+}
+"""Drivers made of other disks, each with the key that names them."""
 
 
 class LayerConfig(BaseModel):
@@ -48,14 +70,18 @@ class LayerConfig(BaseModel):
 
 
 class DiskConfig(BaseModel):
-    """One disk: the driver with its options, and what lies around it, `layers` outermost first."""
+    """One disk: the driver with its options, and what lies around it, `layers` outermost first.
+
+    `disks` are those it stands on, by name or with a configuration of their own.
+    """
 
     model_config = _MODEL
     driver: str
-    disk: "str | DiskConfig | None" = None
+    disks: tuple["str | DiskConfig", ...] = ()
     prefix: str | None = None
     read_only: bool = False
     retries: NonNegativeInt | None = None
+    cache: LayerConfig | None = None
     layers: tuple[LayerConfig, ...] = ()
     options: dict[str, Any] = Field({}, repr=False)
 
@@ -120,27 +146,30 @@ def disk_config(
     """One disk from a mapping or a URL; a relative root is taken from `folder`, or the working one."""
     if isinstance(raw, str):
         raw = _from_url(name, raw)
+    where: dict[str, Any] = {"folder": folder, "extended": extended}
     given = {_COMMON_ALIASES.get(key, key): value for key, value in _keyed(name, raw).items()}
     if "driver" not in given:
         raise ConfigError("driver is missing; for example driver = 'local'", disk=name)
-    own: dict[str, Any] = {
-        key: value for key, value in given.items() if key in DiskConfig.model_fields
-    }
-    own.pop("options", None)
-    driver = own["driver"]
+    driver = given.pop("driver")
     _check_driver(name, driver, extended)
-    if isinstance(own.get("disk"), Mapping) or is_url(str(own.get("disk", ""))):
-        own["disk"] = disk_config(name, own["disk"], folder=folder, extended=extended)
+    own = {key: given.pop(key) for key in _AROUND if key in given}
     own["layers"] = [_layer(name, item) for item in _listed(name, own.get("layers", []))]
-    options = {key: concealed(key, value) for key, value in given.items() if key not in own}
+    own["cache"] = _cache(name, own.get("cache"))
+    if driver in STANDS_ON and driver not in extended:
+        taken = given.pop(STANDS_ON[driver], None)
+        own["disks"] = [
+            one if isinstance(one, str) and not is_url(one) else disk_config(name, one, **where)
+            for one in _stood_on(name, driver, taken)
+        ]
+        _check_scoped(name, driver, own, given)
+    options = {key: concealed(key, value) for key, value in given.items()}
     if driver == "local" and driver not in extended:
         options = _local(options, folder or os.getcwd())
     if driver == "ftp" and driver not in extended:
         options = _ftp(options)
     if driver in PROVIDERS and driver not in extended:
         options = {"provider": driver, **options}
-    _check_scoped(name, own, options)
-    return _validated(DiskConfig, {**own, "options": options}, name)
+    return _validated(DiskConfig, {"driver": driver, **own, "options": options}, name)
 
 
 def _from_url(name: str, url: str) -> dict[str, Any]:
@@ -160,7 +189,7 @@ def _keyed(name: str, raw: Any) -> dict[str, Any]:
 def _check_driver(name: str, driver: Any, extended: Collection[str]) -> None:
     if not isinstance(driver, str):
         raise ConfigError(f"driver is a name, not {type(driver).__name__}", disk=name)
-    if driver == "scoped" or driver in extended:
+    if driver in STANDS_ON or driver in extended:
         return
     try:
         DRIVERS.check(driver)
@@ -170,16 +199,49 @@ def _check_driver(name: str, driver: Any, extended: Collection[str]) -> None:
         raise
 
 
-def _check_scoped(name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    if own["driver"] != "scoped":
-        if "disk" in own:
-            raise unknown_key("disk", COMMON, name)
+def _stood_on(name: str, driver: str, taken: Any) -> list[Any]:
+    """The disks that a driver of disks names, each a name, a URL or a mapping."""
+    key = STANDS_ON[driver]
+    if not taken:
+        hint = "a scoped disk names both" if key == "disk" else f"a {driver} names two or more"
+        raise ConfigError(f"{key} is missing; {hint}", disk=name)
+    listed = [taken] if key == "disk" else taken
+    if not isinstance(listed, list | tuple):
+        raise ConfigError("disks is a list of names, URLs and mappings", disk=name)
+    disks = list(cast(list[Any], listed))
+    for one in disks:
+        if not isinstance(one, str | Mapping):
+            kind = type(one).__name__
+            raise ConfigError(f"{key}: a disk is a name, a URL or a mapping, not {kind}", disk=name)
+        if isinstance(one, str) and disks.count(one) > 1 and not is_url(one):
+            raise ConfigError(
+                f"disks names {one!r} twice; one disk is no copy of itself", disk=name
+            )
+    if key == "disks" and (len(disks) < _LEAST or (driver == "readthrough" and disks[_LEAST:])):
+        wanted = "two, [fast, origin]" if driver == "readthrough" else "two or more"
+        raise ConfigError(f"disks has {len(disks)}; a {driver} stands on {wanted}", disk=name)
+    return disks
+
+
+def _check_scoped(
+    name: str, driver: str, own: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    if driver != "scoped":
         return
-    for key in ("disk", "prefix"):
-        if not own.get(key):
-            raise ConfigError(f"{key} is missing; a scoped disk names both", disk=name)
+    if not own.get("prefix"):
+        raise ConfigError("prefix is missing; a scoped disk names both", disk=name)
     for key in options:
         raise unknown_key(key, [*COMMON, "disk"], name)
+
+
+def _cache(name: str, raw: Any) -> LayerConfig | None:
+    """`cache`, which is yes, no or the options of the layer."""
+    if isinstance(raw, Mapping):
+        return _layer(name, {**cast(Mapping[str, Any], raw), "layer": "cache"})
+    chosen = _YES_OR_NO_OF_ANY.get(str(raw).lower())
+    if chosen is None:
+        raise ConfigError("cache is true, false, or a table of the layer's options", disk=name)
+    return _layer(name, "cache") if chosen else None
 
 
 def _listed(name: str, layers: Any) -> list[Any]:
@@ -193,6 +255,11 @@ def _layer(name: str, raw: Any) -> LayerConfig:
     layer = options.pop("layer", None)
     if layer is None:
         raise ConfigError("a layer is a name or {layer = name, ...}", disk=name)
+    if STANDS_ON.get(str(layer)) == "disks":
+        way_out = f'{{"driver": "{layer}", "disks": [...]}}'
+        raise ConfigError(
+            f"{layer!r} stands on several disks; it is a driver: {way_out}", disk=name
+        )
     try:
         LAYERS.check(str(layer))
     except ConfigError as error:
@@ -224,19 +291,25 @@ def _ftp(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskConfig]) -> None:
-    """Refuse a scoped disk on a disk that is not there, or on itself over whatever way."""
-    way = [name]
-    target = config.disk
-    while target is not None:
-        if isinstance(target, DiskConfig):
-            target = target.disk
-            continue
-        if target in way:
-            raise ConfigError(f"it stands on itself: {' -> '.join([*way, target])}", disk=name)
-        if target not in disks:
-            raise ConfigError(f"there is no disk {target!r}; {nearest(target, disks)}", disk=name)
-        way.append(target)
-        target = disks[target].disk
+    """Refuse a disk that stands on one that is not there, or on itself over whatever way."""
+    sound: set[str] = set()
+
+    def follow(one: DiskConfig, way: list[str]) -> None:
+        for target in one.disks:
+            if isinstance(target, DiskConfig):
+                follow(target, way)
+                continue
+            if target in way:
+                shown = " -> ".join([*way, target])
+                raise ConfigError(f"it stands on itself: {shown}", disk=name)
+            if target not in disks:
+                reason = f"there is no disk {target!r}; {nearest(target, disks)}"
+                raise ConfigError(reason, disk=name)
+            if target not in sound:
+                follow(disks[target], [*way, target])
+                sound.add(target)
+
+    follow(config, [name])
 
 
 def _default(given: str | None, disks: Mapping[str, DiskConfig]) -> str | None:

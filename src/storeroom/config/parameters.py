@@ -24,7 +24,7 @@ from storeroom.contracts.nearest import nearest
 __all__ = ["Parameters", "concealed", "explained", "parameters_of", "revealed", "unknown_key"]
 
 _SECRET = re.compile(
-    r"(?:^|_)(?:key|key_file|privateKey|secret|token|password|passphrase|credentials?|string)$"
+    r"(?:^|_)(?:keys?|key_file|privateKey|secret|token|password|passphrase|previous|credentials?|string)$"
 )
 _ALIASES = {
     "account": ("account_name",),

@@ -1,0 +1,57 @@
+"""Failover keeps the contract: over two memory disks, a local folder and memory, S3 and memory."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from storeroom.contracts.driver import StorageDriver
+from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers.failover import Failover
+from tests.layers.places import (
+    LOCAL_HAS_NOT,
+    MEMORY_HAS_NOT,
+    S3_HAS_NOT,
+    OnLocal,
+    OnMemory,
+    OnRealFolders,
+    OnS3,
+)
+
+HIDES = dict.fromkeys(
+    ("Append", "BulkRemove", "CopyFrom", "LocalPath", "Leases", "Multipart", "Versions"),
+    "it would reach one of the disks only, or each in its own way",
+)
+
+
+class Failovers(OnMemory):
+    others: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
+
+    def make_driver(self, place: Path, /) -> StorageDriver:
+        self.place = place
+        return super().make_driver(place)
+
+    def layered(self, driver: StorageDriver) -> StorageDriver:
+        return Failover(driver, self.others[self.place].twin())
+
+    async def abandon(self, driver: StorageDriver, /) -> None:
+        assert isinstance(driver, Failover)
+        await super().abandon(driver.disks[0])
+
+
+class TestFailoverOnMemory(Failovers, OnMemory):
+    allowed_skips = MEMORY_HAS_NOT | HIDES
+
+
+@pytest.mark.long
+class TestFailoverOnRealFolders(Failovers, OnRealFolders):
+    allowed_skips = MEMORY_HAS_NOT | HIDES
+
+
+class TestFailoverOnLocal(Failovers, OnLocal):
+    allowed_skips = LOCAL_HAS_NOT | HIDES
+
+
+class TestFailoverOnS3(Failovers, OnS3):
+    allowed_skips = S3_HAS_NOT | HIDES | {"Tiers": "each service has names of its own"}
