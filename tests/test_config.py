@@ -638,6 +638,17 @@ class TestLayers:
         assert isinstance(cached, Cache)
         assert isinstance(cached.inner, TimeLimit)
 
+    def test_a_cache_is_held_on_another_disk(self) -> None:
+        fast = {"driver": "memory"}
+        cached = {"driver": "memory", "cache": {"store": "fast", "namespace": "m", "ttl": 60}}
+        config = {"default": "media", "disks": {"fast": fast, "media": cached}}
+        layer = manager(config).layer(Cache)
+        assert "memory" in repr(layer)
+        for wrong, reason in (("fsat", "did you mean 'fast'"), ("media", "stands on itself")):
+            disks = {"fast": fast, "media": {**cached, "cache": {"store": wrong}}}
+            with pytest.raises(ConfigError, match=reason):
+                manager({"default": "media", "disks": disks})
+
     def test_no_cache_is_none(self) -> None:
         for cache in (False, "false", None):
             assert isinstance(manager(one(driver="memory", cache=cache)).driver, MemoryDriver)

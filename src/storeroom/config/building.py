@@ -42,18 +42,25 @@ class Builder:
         _check_retries(name, config)
         driver = self._driver(name, config)
         if config.retries and not self._retries_itself(config):
-            driver = _layered(name, driver, LayerConfig(layer="retry", options=_tries(config)))
+            driver = self._layered(name, driver, LayerConfig(layer="retry", options=_tries(config)))
         for layer in reversed(config.layers):
-            driver = _layered(name, driver, layer)
+            driver = self._layered(name, driver, layer)
         if config.cache is not None:  # within the prefix, so that tenants share no entry
-            driver = _layered(name, driver, config.cache)
+            driver = self._layered(name, driver, config.cache)
         if config.prefix:
-            driver = _layered(
+            driver = self._layered(
                 name, driver, LayerConfig(layer="scoped", options={"prefix": config.prefix})
             )
         if config.read_only:
-            driver = _layered(name, driver, LayerConfig(layer="readonly", options={}))
+            driver = self._layered(name, driver, LayerConfig(layer="readonly", options={}))
         return driver
+
+    def _layered(self, name: str, driver: StorageDriver, layer: LayerConfig) -> StorageDriver:
+        places, named = _layer_arguments(name, layer)
+        if layer.store is not None:
+            named["store"] = self._stood_on(name, layer.store)
+        built: StorageDriver = LAYERS.load(layer.layer)(driver, *places, **named)
+        return built
 
     def _driver(self, name: str, config: DiskConfig) -> StorageDriver:
         inner = [self._stood_on(name, one) for one in config.disks]
@@ -94,12 +101,6 @@ class Builder:
 
     def _retries_itself(self, config: DiskConfig) -> bool:
         return config.driver != "scoped" and "retries" in self._parameters(config).names
-
-
-def _layered(name: str, driver: StorageDriver, layer: LayerConfig) -> StorageDriver:
-    places, named = _layer_arguments(name, layer)
-    built: StorageDriver = LAYERS.load(layer.layer)(driver, *places, **named)
-    return built
 
 
 def _layer_arguments(name: str, layer: LayerConfig) -> tuple[list[Any], dict[str, Any]]:

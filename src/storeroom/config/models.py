@@ -41,6 +41,7 @@ _TABLE = TypeAdapter(dict[str, Any])
 _TOP = ("default", "disks", "signing_key")
 
 _YES_OR_NO = {"true": "explicit", "1": "explicit", "false": False, "0": False}
+_STORES = ("memory", "redis")  # of a cache; any other is a disk
 _YES_OR_NO_OF_ANY = {"true": True, "1": True, "false": False, "0": False, "none": False}
 _AROUND = ("prefix", "read_only", "retries", "cache", "layers")
 _LEAST = 2
@@ -62,10 +63,11 @@ STANDS_ON: Mapping[str, _Key] = {
 
 
 class LayerConfig(BaseModel):
-    """One layer of a disk: its name and the options of its class."""
+    """One layer of a disk: its name and the options of its class; `store` is the disk that holds what it caches."""
 
     model_config = _MODEL
     layer: str
+    store: str | None = None
     options: dict[str, Any] = Field({}, repr=False)
 
 
@@ -265,8 +267,14 @@ def _layer(name: str, raw: Any) -> LayerConfig:
     except ConfigError as error:
         error.located(disk=name)
         raise
-    hidden = {key: concealed(key, value) for key, value in options.items()}
-    return _validated(LayerConfig, {"layer": layer, "options": hidden}, name)
+    store = options.get("store") if layer == "cache" else None
+    store = store if isinstance(store, str) and store not in _STORES else None
+    hidden = {
+        key: concealed(key, value)
+        for key, value in options.items()
+        if store is None or key != "store"
+    }
+    return _validated(LayerConfig, {"layer": layer, "store": store, "options": hidden}, name)
 
 
 def _local(options: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -295,7 +303,9 @@ def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskCon
     sound: set[str] = set()
 
     def follow(one: DiskConfig, way: list[str]) -> None:
-        for target in one.disks:
+        layers = (*one.layers, *([one.cache] if one.cache else []))
+        stores = (layer.store for layer in layers if layer.store is not None)
+        for target in (*one.disks, *stores):
             if isinstance(target, DiskConfig):
                 follow(target, way)
                 continue
