@@ -304,6 +304,11 @@ async def test_an_old_driver_is_let_go_of(manager: StorageManager, told: Told) -
         await manager.put("x", b"")
     manager.forget_disk("b")
     assert len(reports._layers) == 1
+    before = manager._saved()
+    manager.set_driver(MemoryDriver(), "c")
+    await manager.disk("c").put("x", b"")
+    manager._restore(before)
+    assert {name for name, _ in reports._layers} <= {"a"}
     await manager.aclose()
     assert reports._layers == {}
 

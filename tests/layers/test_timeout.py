@@ -10,7 +10,7 @@ import pytest
 from storeroom.contracts.abilities import LocalPath, Origin, Sweep, VerifyUrl
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import ConfigError, StorageError, Timeout, Unavailable
+from storeroom.contracts.errors import Closed, ConfigError, StorageError, Timeout, Unavailable
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import Folder, Stat, WriteOptions
 from storeroom.drivers.memory import MemoryDriver
@@ -170,8 +170,10 @@ async def test_a_read_that_stops_ends_and_never_looks_complete(slow: Slow, at: i
     slow.stops = {at}  # type: ignore[misc]
     source = await TimeLimit(slow, seconds=SHORT).read("0123456789")
     assert await source.read(at) == b"0123456789"[:at]
+    with pytest.raises(Timeout, match="read '0123456789'"):
+        await source.read(1)
     for _ in range(3):
-        with pytest.raises(Timeout, match="read '0123456789'"):
+        with pytest.raises(Closed):
             await source.read(1)
     await source.aclose()
     assert slow.released == 1

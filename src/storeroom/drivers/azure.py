@@ -204,6 +204,11 @@ class AzureDriver(
         return self._container.name
 
     @property
+    def place(self) -> str:
+        """Where its files are, whatever their public addresses; nothing secret."""
+        return f"{self._service.target.place.origin}{self._service.target.place.base}"
+
+    @property
     def traits(self) -> Traits:
         return self._traits
 

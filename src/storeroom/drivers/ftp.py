@@ -163,6 +163,12 @@ class FTPDriver(
         return f"FTPDriver({self._service.account.host!r})"
 
     @property
+    def place(self) -> str:
+        """Where its files are, whatever their public addresses; nothing secret."""
+        account = self._service.account
+        return f"ftp://{account.username}@{account.origin}/{account.root}"
+
+    @property
     def traits(self) -> Traits:
         return self._traits
 

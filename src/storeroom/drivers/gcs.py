@@ -193,6 +193,7 @@ class GCSDriver(
             settings.visibility_of(visibility, uniform=uniform_access),
             settings.tier_of(tier),
         )
+        self._place = target.place
         self._public = target.public(url, "url") or target.place
         self._presigning = Presigning(
             service, identity, target.public(temporary_url, "temporary_url")
@@ -211,6 +212,11 @@ class GCSDriver(
     def bucket(self) -> str:
         """The bucket's name."""
         return self._bucket.name
+
+    @property
+    def place(self) -> str:
+        """Where its files are, whatever their public addresses; nothing secret."""
+        return f"{self._place.origin}{self._place.base}"
 
     @property
     def traits(self) -> Traits:

@@ -218,6 +218,7 @@ class S3Driver(
             settings.acl_of(target.preset, visibility, acl),
             settings.tier_of(target.preset, tier),
         )
+        self._place = target.place()
         self._public = target.public(url, "url")
         self._presigning = Presigning(
             self._bucket,
@@ -238,6 +239,11 @@ class S3Driver(
     def bucket(self) -> str:
         """The bucket's name."""
         return self._bucket.name
+
+    @property
+    def place(self) -> str:
+        """Where its files are, whatever their public addresses; nothing secret."""
+        return f"{self._place.origin}{self._place.base}"
 
     @property
     def traits(self) -> Traits:

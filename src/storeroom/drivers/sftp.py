@@ -154,6 +154,12 @@ class SFTPDriver(
         return f"SFTPDriver({self._neighbours[0]!r}, root={self._root.folder!r})"
 
     @property
+    def place(self) -> str:
+        """Where its files are, whatever their public addresses; nothing secret."""
+        host, port, login = self._neighbours
+        return f"sftp://{login.username}@{host}:{port}/{self._root.folder}"
+
+    @property
     def traits(self) -> Traits:
         traits = settings.STRICT if self._rule.strict else settings.LOOSE
         return traits if self._service.is_atomic else replace(traits, atomic=False)

@@ -437,10 +437,12 @@ class Cache(
             yield
         finally:
             self._heard(change)
-            if self._news is not None:
-                self._news.change(change)
-                await self._news.settle()
-            await self._store.settle()
+            try:
+                if self._news is not None:
+                    self._news.change(change)
+                    await self._news.settle()
+            finally:
+                await self._store.settle()
 
     def _heard(self, change: Change) -> None:
         self._store.change(change)

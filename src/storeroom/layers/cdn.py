@@ -70,6 +70,7 @@ _NOTHING_DONE: Final = (
     *(AlreadyExists, Closed, InvalidArgument, NotFound, Obstructed, PermissionDenied),
     *(PreconditionFailed, Unsupported),
 )
+_PARTLY_DONE: Final = (Obstructed, PermissionDenied)
 _MOST: Final = 3000
 _CLOSES_WITHIN: Final = 30.0
 
@@ -192,7 +193,8 @@ class CDN(
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         Body.checked(body)
-        async with self._changing(path, body=body):
+        whole = self.inner.traits.atomic
+        async with self._changing(path, body=body if whole else None):
             return await self.inner.write(path, body, self._told(path, how))
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool | None:
@@ -232,7 +234,8 @@ class CDN(
 
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         native = self.inner_ability(Append)
-        async with self._changing(path, body=body):
+        whole = self.inner.traits.atomic_append
+        async with self._changing(path, body=body if whole else None):
             return await native.extend(path, body, self._told(path, how))
 
     async def read_visibility(self, path: str, /) -> Visible:
@@ -303,13 +306,16 @@ class CDN(
     async def _changing(
         self, *paths: str, folder: str | None = None, body: Body | None = None
     ) -> AsyncGenerator[None]:
-        """Purge these afterwards, unless it is sure that nothing was changed."""
+        """Purge these afterwards, unless it is sure that nothing was changed.
+
+        `body` is one whose failure changes nothing.
+        """
         try:
             yield
-        except _NOTHING_DONE:
-            raise
         except BaseException as error:
-            if body is None or body.error is not error:
+            several = folder is not None or len(paths) != 1
+            untouched = isinstance(error, _NOTHING_DONE) or (body and body.error is error)
+            if not untouched or (several and isinstance(error, _PARTLY_DONE)):
                 self._purge(paths, folder)
             raise
         self._purge(paths, folder)

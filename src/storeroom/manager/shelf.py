@@ -191,13 +191,13 @@ class Shelf:
                 back = {**self._built, **back}
             self._retire([name for name in self._built if self._built[name] is not back.get(name)])
             self._retired = [item for item in self._retired if item[1] is not back.get(item[0])]
+            for name in {*self._given, *state.given, *back}:
+                self.reports.forget(name)
             self._built = back
             self._given = dict(state.given)
             self._extended = dict(state.extended)
             self._filesystems = state.filesystems
             self.events.restore(state.heard)
-            for name in {*self._given, *self._built}:
-                self.reports.forget(name)
 
     def _current(self, name: str | None) -> StorageDriver | None:
         if name is None:

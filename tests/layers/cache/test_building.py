@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError
 from storeroom.disk import Disk
+from storeroom.drivers.azure import AzureDriver
+from storeroom.drivers.ftp import FTPDriver
+from storeroom.drivers.gcs import GCSDriver
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.drivers.s3 import S3Driver
-from storeroom.layers import ReadOnly
+from storeroom.drivers.sftp import SFTPDriver
+from storeroom.layers import Layer, ReadOnly
 from storeroom.layers._cache.namespace import namespace_of
 from storeroom.layers.cache import Cache
 from storeroom.layers.encryption import Encryption
@@ -75,6 +80,17 @@ def test_a_disk_that_does_not_tell_where_it_is_needs_a_namespace(
         Cache(inner, namespace="n", **options)
 
 
+def test_a_layer_of_somebody_else_needs_a_namespace() -> None:
+    class Tenant(Layer):
+        """Its paths are another place's, and its repr does not tell."""
+
+    for options in (REDIS, {"store": MemoryDriver()}):
+        with pytest.raises(ConfigError, match=r"Tenant.*namespace = "):
+            Cache(Disk(Tenant(bucket())), **options)
+        Cache(Tenant(bucket()), namespace="t1", **options)
+        Tenant(Cache(bucket(), **options))
+
+
 def test_what_is_encrypted_is_not_held_elsewhere_in_the_clear() -> None:
     for options in (REDIS, {"store": MemoryDriver()}):
         with pytest.raises(ConfigError, match="in the clear"):
@@ -103,6 +119,28 @@ def test_disks_in_different_places_have_different_namespaces() -> None:
     names = [namespace_of(disk) for disk in disks]
     assert len(set(names)) == len(disks)
     assert namespace_of(bucket()) == names[0]
+
+
+def test_one_public_address_of_two_places_tells_them_apart_all_the_same() -> None:
+    url = "https://app.example.com/files"
+    disks: list[StorageDriver] = [
+        bucket(url=url),
+        bucket(endpoint_url="http://localhost:9000", url=url),
+        bucket(endpoint_url="http://localhost:9001", url=url),
+        *(
+            GCSDriver("media", endpoint_url=at, anonymous=True, url=url)
+            for at in ("http://localhost:1", "http://localhost:2")
+        ),
+        *(FTPDriver("h", root=root, url=url) for root in ("/a", "/b")),
+        *(FTPDriver("h", username=name, password="p", url=url) for name in ("a", "b")),
+        *(SFTPDriver("h", username=name, password="p", url=url) for name in ("a", "b")),
+        *(
+            AzureDriver("media", account_name=name, account_key="eA==", url=url)
+            for name in ("aaa", "bbb")
+        ),
+    ]
+    names = [namespace_of(disk) for disk in disks]
+    assert len(set(names)) == len(disks)
 
 
 def test_nothing_secret_shows() -> None:

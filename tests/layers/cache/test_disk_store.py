@@ -130,6 +130,42 @@ async def test_two_disks_never_meet_in_one_store(inside: Inside) -> None:
         assert [await one.get("a"), await two.get("a")] == [b"one", b"two"]
 
 
+async def test_a_change_is_settled_though_another_file_is_being_stored(inside: Inside) -> None:
+    store = Inside(MemoryDriver())
+    cache = cached(inside, store)
+    await cache.put("a", b"x")
+    await cache.put("b", b"x")
+    store.hold("write")
+    reading = asyncio.create_task(cache.get("a"))
+    await store.reached.wait()
+    await cache.put("b", b"y")
+    store.calls.clear()
+    await cache.put("c", b"y")
+    assert store.calls["remove"] == 1  # "c", and not "b" again
+    store.release()
+    assert await reading == b"x"
+
+
+async def test_what_was_stored_though_the_answer_was_lost_counts(inside: Inside) -> None:
+    store = Inside(MemoryDriver())
+    cache = cached(inside, store)
+    await inside.inner.put("a", b"x")
+    await inside.inner.put("b", b"x")
+    store.fail(Unavailable("lost"), "write")
+    await cache.get("a")
+    store.reached.clear()
+    store.hold("write")
+    reading = asyncio.create_task(cache.get("b"))
+    await store.reached.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    sizes = [await store.inner.size(path) for path in await store.inner.all_files("")]
+    assert (
+        (cache.stats().entries, cache.stats().bytes) == (2, sum(sizes)) == (len(sizes), sum(sizes))
+    )
+
+
 async def test_the_store_stays_open(inside: Inside) -> None:
     store = MemoryDriver()
     await cached(inside, store).aclose()

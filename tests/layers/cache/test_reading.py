@@ -417,6 +417,21 @@ async def test_a_closed_cache_holds_and_gives_nothing(store: MemoryDriver) -> No
             await verb("a")
 
 
+async def test_a_reading_that_ends_after_the_cache_was_closed_is_not_held(
+    inside: Inside, store: MemoryDriver
+) -> None:
+    cache = Cache(inside, ttl=60)
+    await store.put("a", b"x")
+    inside.hold("read")
+    reading = asyncio.create_task(cache.get("a"))
+    await inside.reached.wait()
+    await cache.aclose()
+    inside.release()
+    assert await reading == b"x"
+    with pytest.raises(Closed):
+        await cache.read("a")
+
+
 async def test_it_is_read_from_two_loops_at_once(store: MemoryDriver) -> None:
     cache: StorageDriver = Cache(store, ttl=60)
     await store.put("a", b"x")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import sys
 import time
@@ -438,6 +439,72 @@ async def test_who_cannot_listen_asks_and_lets_go_of_what_it_held(own_place: Pla
     assert await _is_hit(cache, "a")
 
 
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+async def test_a_forked_process_tells_the_one_that_it_comes_from(
+    place: Place, tmp_path: Path
+) -> None:
+    inner = LocalDriver(tmp_path, durability="none")
+    async with Cache(inner, ttl=60, namespace="fork", invalidate=place.server.url) as cache:
+        await cache.put("a", b"old")
+        assert await cache.get("a") == b"old"
+        child = os.fork()
+        if not child:
+            try:
+                asyncio.run(cache.put("a", b"new"))
+            finally:
+                os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        await until(lambda: _is(cache, "a", b"new"))
+
+
+async def test_a_change_that_is_cancelled_while_it_is_told_is_told(place: Place) -> None:
+    one, two = place.joined(), place.joined()
+    await one.put("a", b"old")
+    assert await two.get("a") == b"old"
+    news = one._news
+    assert news is not None
+    task = asyncio.create_task(_cancelled_in(news, "_tell", one.put("a", b"new")))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: _is(two, "a", b"new"))
+
+
+async def test_a_folder_whose_removal_is_cancelled_while_it_is_told_is_forgotten(
+    place: Place, tmp_path: Path
+) -> None:
+    one, two = (
+        Cache(
+            Inside(LocalDriver(tmp_path)),
+            ttl=60,
+            store="redis",
+            url=place.server.url,
+            namespace="f",
+        )
+        for _ in range(2)
+    )
+    place.caches += (one, two)
+    inside(one).hold("remove_folder")
+    task = asyncio.create_task(_cancelled_in(one._store, "_settled", one.remove_folder("f")))
+    await inside(one).reached.wait()
+    file = tmp_path / "f" / "a"
+    file.parent.mkdir()
+    file.write_bytes(b"late")
+    assert await two.get("f/a") == b"late"
+    file.unlink()
+    inside(one).release()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: two.missing("f/a"))
+
+
+async def test_what_was_stored_without_a_ttl_is_not_believed_with_one(place: Place) -> None:
+    asks, believes = place.cache(ttl=0), place.cache()
+    await asks.put("a", b"old")
+    assert await asks.get("a") == b"old"
+    await place.store.put("a", b"new")
+    assert await believes.get("a") == b"new"
+
+
 async def test_it_is_made_while_redis_is_down(own_place: Place) -> None:
     own_place.server.stop()
     cache, joined = own_place.cache(), own_place.joined()
@@ -462,7 +529,27 @@ async def test_a_redis_that_never_answers_costs_each_reader_little(place: Place)
         errors = cache.stats().errors
         assert [await cache.get("a") for _ in range(20)] == [b"x"] * 20
         assert cache.stats().errors <= errors + 1 + (time.monotonic() - begun) / 0.05
+        errors = cache.stats().errors
+        cache._store._wire._again = time.monotonic()  # type: ignore[attr-defined]
+        assert await asyncio.gather(*(cache.get("a") for _ in range(20))) == [b"x"] * 20
+        assert cache.stats().errors == errors + 1  # one tried
         await cache.aclose()
+
+
+async def _cancelled_in(part: Any, method: str, work: Any) -> None:
+    """Do the work, and cancel it when it comes to this method the first time."""
+    task = asyncio.current_task()
+    assert task is not None
+    called = getattr(part, method)
+
+    async def cancelling(*given: Any) -> Any:
+        setattr(part, method, called)
+        task.cancel()
+        await asyncio.sleep(0)
+        return await called(*given)
+
+    setattr(part, method, cancelling)
+    await work
 
 
 async def _in_another_process(options: str, root: Path, *words: str) -> None:

@@ -1,7 +1,8 @@
 """Addresses on the CDN, headers by pattern, and every change purged, whatever becomes of the purge."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +21,9 @@ from storeroom.contracts.errors import (
     Unavailable,
     Unsupported,
 )
-from storeroom.contracts.values import Grant, WriteOptions
+from storeroom.contracts.values import Grant, Traits, WriteOptions
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers import Around
 from storeroom.layers.cdn import CDN
 from storeroom.layers.scoped import Scoped
 from storeroom.manager import StorageManager
@@ -251,6 +253,35 @@ async def test_what_changed_nothing_purges_nothing(driver: Everything) -> None:
     assert purges.batches == []
 
 
+@pytest.mark.parametrize("name", ["write", "extend"])
+async def test_a_body_that_fails_half_way_is_purged_where_half_of_it_may_be_there(
+    driver: Everything, name: str
+) -> None:
+    class InPlace(Around):
+        def described(self, inside: Traits, /) -> Traits:
+            return replace(inside, atomic=False, atomic_append=False)
+
+    purges = Purges()
+    cdn = over(InPlace(driver), purges)
+    with pytest.raises(ZeroDivisionError):
+        await getattr(cdn, name)("b", failing(b"x", error=ZeroDivisionError()))
+    await cdn.flush()
+    assert purges.all == {f"{AT}/b"}
+
+
+@pytest.mark.parametrize("name", ["remove_folder", "remove_many"])
+async def test_a_removal_that_is_refused_half_way_is_purged(driver: Everything, name: str) -> None:
+    purges = Purges()
+    inside = Inside(driver)
+    cdn = over(inside, purges)
+    inside.fail(PermissionDenied("not the last one"), name)
+    change, paths = CHANGES[name]
+    with pytest.raises(PermissionDenied):
+        await change(cdn)
+    await cdn.flush()
+    assert purges.all == {f"{AT}/{path}" for path in paths}
+
+
 async def test_a_folder_is_purged_at_once_where_the_purger_knows_how(driver: Everything) -> None:
     purges = Purges(wildcards=True)
     cdn = over(driver, purges)
@@ -395,6 +426,34 @@ def test_what_a_loop_leaves_the_next_one_sends(driver: Any) -> None:
     assert purges.batches == []
     asyncio.run(flush())
     assert purges.all == {f"{AT}/a", f"{AT}/b"}
+
+
+def test_what_a_loop_leaves_in_the_middle_of_a_purge_the_next_one_sends() -> None:
+    purges = Purges()
+
+    sending = asyncio.Event()
+
+    async def purge(addresses: Sequence[str]) -> None:
+        await purges(addresses)
+        if not sending.is_set():
+            sending.set()
+            await asyncio.Event().wait()
+
+    cdn = over(MemoryDriver(), purge)
+
+    async def put() -> None:
+        await cdn.put("a", b"x")
+        await sending.wait()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(put())
+    loop.close()  # as few do: nothing is cancelled
+
+    async def flush() -> None:
+        assert await cdn.flush()
+
+    asyncio.run(flush())
+    assert purges.batches == [[f"{AT}/a"]] * 2
 
 
 async def test_each_address_is_purged_over_http(driver: Everything, edge: Edge) -> None:

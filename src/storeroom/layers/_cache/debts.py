@@ -1,6 +1,7 @@
 """Debts: changes that a shared place has not been told of yet."""
 
 import threading
+from collections.abc import Collection
 from typing import NamedTuple
 
 from storeroom.layers._cache.entry import EVERYTHING, Change
@@ -20,6 +21,15 @@ class Due(NamedTuple):
         """All of it as changes: one for the paths, one for each folder."""
         paths = [Change(tuple(self.paths))] if self.paths else []
         return paths + [Change(folder=folder) for folder in self.folders]
+
+    def without(self, paths: Collection[str], /) -> "Due":
+        """What of it is about none of these paths."""
+        folders = {
+            folder: number
+            for folder, number in self.folders.items()
+            if not any(map(Change(folder=folder).touches, paths))
+        }
+        return Due({p: number for p, number in self.paths.items() if p not in paths}, folders)
 
 
 class Debts:

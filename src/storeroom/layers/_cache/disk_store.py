@@ -122,8 +122,8 @@ class DiskStore(Fills):
         if due.folders and not await self._remove_all():
             return
         with self.lock:
-            if not self._storing:  # what is being written now must go too, once it is there
-                self._debts.paid(due)
+            # What is being written now must go too, once it is there.
+            self._debts.paid(due.without(self._storing))
 
     async def aclose(self) -> None:
         """Remove what is still to go."""
@@ -154,13 +154,14 @@ class DiskStore(Fills):
     async def _write(self, key: str, blob: bytes) -> None:
         try:
             await self._disk.write(key, Body(blob))
+            self._failing = False
         except StorageError as error:
             self._failed(error)
-            return
-        self._failing = False
-        with self.lock:
-            self.weight += len(blob) - self._sizes.pop(key, 0)
-            self._sizes[key] = len(blob)
+        finally:  # it may be there, however that ended
+            with self.lock:
+                if not self._failing or len(self._sizes) < self._max_entries:
+                    self.weight += len(blob) - self._sizes.pop(key, 0)
+                    self._sizes[key] = len(blob)
 
     async def _remove(self, key: str) -> bool:
         try:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from time import monotonic
 
-from storeroom.layers._cache.entry import Change, Entry
+from storeroom.layers._cache.entry import EVERYTHING, Change, Entry
 from storeroom.layers._cache.fills import Fill, Fills
 from storeroom.layers._cache.store import NOTHING, Found
 
@@ -87,6 +87,7 @@ class MemoryStore(Fills):
     async def aclose(self) -> None:
         """Let go of everything."""
         with self.lock:
+            self.spoil(EVERYTHING)
             self._held.clear()
             self._absent.clear()
             self.weight = 0

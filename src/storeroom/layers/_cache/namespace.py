@@ -32,14 +32,18 @@ def check_shared(inner: StorageDriver, namespace: str | None, /) -> None:
 
 
 def namespace_of(inner: StorageDriver, /) -> str:
-    """The namespace of a disk that gave none: from its layers and its public address.
+    """The namespace of a disk that gave none: from its layers and where its files are.
 
     `ConfigError` where these do not tell it from any other disk.
     """
+    for layer in layers_inside(inner):
+        if not type(layer).__module__.startswith("storeroom."):
+            name = type(layer).__name__
+            raise ConfigError(f"nothing tells what {name} makes of the disk's paths; {_SAY}")
     bottom = innermost(inner)
     if find(bottom, LocalPath) is not None:
         raise ConfigError(f"the same path may be another disk on another machine; {_SAY}")
-    address = _address(bottom)
+    address = getattr(bottom, "place", None) or _address(bottom)
     if not address:
         service = getattr(bottom, "traits", None) and bottom.traits.service
         raise ConfigError(f"{service} does not tell where its files are; {_SAY}")

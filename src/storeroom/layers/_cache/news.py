@@ -70,8 +70,7 @@ class News:
 
     async def settle(self) -> None:
         """Tell it; if Redis does not answer, as soon as it does."""
-        if not await self._settled():
-            await self._wire.keep_trying(self._settled)
+        await self._wire.tell(self._settled)
 
     async def aclose(self) -> None:
         """Tell what can be told, and close."""
@@ -80,7 +79,8 @@ class News:
         await self._wire.aclose()
 
     def forked(self) -> None:
-        """Nobody listens in a child yet."""
+        """A child is somebody else, and nobody listens in it yet."""
+        self._self = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._debts.renew_lock()
         self._ears = 0
@@ -90,9 +90,8 @@ class News:
         """One listener hears everything from now on."""
         with self._lock:
             self._ears += 1
-            if self._ears == 1:
-                self._heard(EVERYTHING)
-                self._listening(True)
+            self._heard(EVERYTHING)  # the other ears may be of loops that have ended unnoticed
+            self._listening(True)
 
     def ends(self) -> None:
         """One listener hears nothing more."""

@@ -93,7 +93,7 @@ def _unpacked(place: bytes, blob: bytes) -> Packed | None:
         return None
     try:
         born, stat = _read(facts)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     if (stat is None) != (kind == _ABSENT) or (kind != _FILE and body):
         return None

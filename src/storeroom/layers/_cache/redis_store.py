@@ -32,6 +32,7 @@ __all__ = ["RedisStore"]
 _MARKED_MS: Final = 60_000
 _KEPT: Final = 86_400.0
 _LONGEST_FILL: Final = 30.0
+_NEVER_BELIEVED: Final = 0.0
 _STORE: Final = f"""
 if redis.call('GETRANGE', KEYS[1], 0, {HEAD - 1}) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -77,7 +78,7 @@ class RedisStore(Fills):
         found = await unpacked(key, held)
         if found is None or found.epoch != epoch or self._debts.owes(path):
             return Found(None, ticket)
-        believed = math.inf if self._ttl else 0.0
+        believed = math.inf if self._ttl and found.born else 0.0
         return Found(Entry(found.stat, found.content, believed), ticket)
 
     async def put(self, path: str, entry: Entry, fill: Fill, found: Found, /) -> None:
@@ -91,7 +92,8 @@ class RedisStore(Fills):
         if lasts <= 0:
             return
         key, token = self._key(path), secrets.token_bytes(TOKEN)
-        blob = await packed(key, token, epoch, entry.stat, entry.content, time.time())
+        born = time.time() if self._ttl else _NEVER_BELIEVED
+        blob = await packed(key, token, epoch, entry.stat, entry.content, born)
         words = (key, before, blob, max(1, int(lasts * 1000)))
         if fill.is_spoiled():
             return
@@ -115,8 +117,7 @@ class RedisStore(Fills):
 
     async def settle(self) -> None:
         """Mark what was changed; if Redis does not answer, as soon as it does."""
-        if not await self._settled():
-            await self._wire.keep_trying(self._settled)
+        await self._wire.tell(self._settled)
 
     async def aclose(self) -> None:
         """Tell what can be told, and close."""

@@ -70,8 +70,10 @@ class Wire:
 
     async def ask(self, call: Callable[[Any], Awaitable[T]], /) -> T:
         """The answer of `call`, or `WireDown`."""
-        if monotonic() < self._again:
-            raise WireDown
+        if self._again:
+            if monotonic() < self._again:
+                raise WireDown
+            self._again = monotonic() + _PATIENCE * 2  # one tries, and nobody else waits for it
         try:
             client = self._clients.here() or await self._clients.open()
             async with asyncio.timeout(_PATIENCE * 2):
@@ -81,13 +83,23 @@ class Wire:
         except FAILURES as error:
             self._failed(error)
             raise WireDown from error
+        self._again = 0.0
         if self._failures:
             _log.info("the cache's Redis at %s answers again", self.place)
             self._failures = 0
         return answer
 
-    async def keep_trying(self, tell: Callable[[], Awaitable[bool]], /) -> None:
-        """Call `tell` on the running loop again and again until it answers that all is told."""
+    async def tell(self, tell: Callable[[], Awaitable[bool]], /) -> None:
+        """Call `tell`, also again and again, behind the caller, until it answers that all is told."""
+        try:
+            told = await tell()
+        except asyncio.CancelledError:  # the others have to know all the same
+            await self._keep_trying(tell)
+            raise
+        if not told:
+            await self._keep_trying(tell)
+
+    async def _keep_trying(self, tell: Callable[[], Awaitable[bool]]) -> None:
         try:
             client = self._clients.here() or await self._clients.open()
         except Closed:
@@ -102,8 +114,9 @@ class Wire:
     def _failed(self, error: BaseException) -> None:
         self.errors += 1
         self._failures += 1
-        if not isinstance(error, ResponseError):  # it refused this command, and is there
-            self._again = monotonic() + min(_LONGEST, _FIRST * 2 ** min(self._failures, 10))
+        pause = min(_LONGEST, _FIRST * 2 ** min(self._failures, 10))
+        refused = isinstance(error, ResponseError)  # this command, so it is there
+        self._again = 0.0 if refused else monotonic() + pause
         if self._failures == 1:
             _log.warning(
                 "the cache's Redis at %s does not answer (%s); it is passed over until it does",

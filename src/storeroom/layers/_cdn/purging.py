@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from inspect import isawaitable
 from random import uniform
@@ -27,13 +27,14 @@ _log = logging.getLogger("storeroom")
 
 
 class _Round:
-    """A task that waits for more to come, then sends all."""
+    """A task that waits for more to come, then sends all; `batch` is what it is sending."""
 
-    __slots__ = ("now", "task")
+    __slots__ = ("batch", "now", "task")
 
-    def __init__(self, now: asyncio.Event, task: "asyncio.Task[bool]") -> None:
-        self.now = now
-        self.task = task
+    def __init__(self, send: "Callable[[_Round], Coroutine[None, None, bool]]") -> None:
+        self.now = asyncio.Event()
+        self.batch: Sequence[str] = ()
+        self.task = asyncio.get_running_loop().create_task(send(self))
 
 
 class Purging:
@@ -106,25 +107,28 @@ class Purging:
     def _round(self) -> _Round:
         loop = asyncio.get_running_loop()
         for ended in [one for one in self._rounds if one.is_closed()]:
-            self._rounds.pop(ended, None)
+            left = self._rounds.pop(ended, None)
+            if left is not None:
+                self._returned(left.batch)
         current = self._rounds.get(loop)
         if current is None or current.task.done():
-            now = asyncio.Event()
-            current = self._rounds[loop] = _Round(now, loop.create_task(self._sent(now)))
+            current = self._rounds[loop] = _Round(self._sent)
         return current
 
-    async def _sent(self, now: asyncio.Event) -> bool:
+    async def _sent(self, current: _Round) -> bool:
         fine = True
         if self._delay:
             with suppress(TimeoutError):
-                await asyncio.wait_for(now.wait(), self._delay)
+                await asyncio.wait_for(current.now.wait(), self._delay)
         while batch := self._taken():
+            current.batch = batch
             try:
                 fine = await self._purged(batch) and fine
             except asyncio.CancelledError:
-                with self._lock:
-                    self._waiting = {**dict.fromkeys(batch), **self._waiting}
+                self._returned(batch)
                 raise
+            finally:
+                current.batch = ()
         return fine
 
     async def _purged(self, batch: Sequence[str]) -> bool:
@@ -150,6 +154,10 @@ class Purging:
             for address in batch:
                 del self._waiting[address]
         return batch
+
+    def _returned(self, batch: Sequence[str]) -> None:
+        with self._lock:
+            self._waiting = {**dict.fromkeys(batch), **self._waiting}
 
     async def _gave_up(self, batch: Sequence[str], error: Exception) -> None:
         kind = type(error).__name__
