@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from storeroom.contracts.abilities import CopyFrom, Origin, find
 from storeroom.contracts.body import Body
@@ -49,11 +50,13 @@ async def moved_by_copy(
     if _origin(driver, path) == _origin(target, to) is not None:
         await driver.stat(path)
         return
-    stat = await driver.stat(path)
+    before = stat = await driver.stat(path)
     if await _at_the_service(driver, path, target, to, how):
         sent = await digested(driver, path, "sha256")
     else:
         stat, sent = await streamed(driver, path, target, to, how)
+        if stat.size is None:  # as a read of compressed bytes tells it
+            stat = replace(stat, size=before.size)
     if await digested(target, to, "sha256") != sent:
         raise Corrupted(f"the copy at {to!r} differs from what was sent; the source stays", path=to)
     await _removed(driver, path, stat)

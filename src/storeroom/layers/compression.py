@@ -40,7 +40,7 @@ from storeroom.contracts.values import (
 )
 from storeroom.layers._base import Layer, layers_inside
 from storeroom.layers._compression.formats import HEAD, format_named, is_like_ours
-from storeroom.layers._compression.marks import LARGEST, SMALLEST
+from storeroom.layers._compression.marks import LARGEST, LEAST, SMALLEST
 from storeroom.layers._compression.memo import Memo, encoded_by, listed, shown, unreserved
 from storeroom.layers._compression.packing import Packed, Way, packed_whole
 from storeroom.layers._compression.reading import Changed, Reader, Stored
@@ -51,7 +51,6 @@ A = TypeVar("A")
 
 _ADDRESSES: frozenset[Callable[..., Any]] = frozenset((PublicUrl, PresignRead, VerifyUrl))
 _AS_IS = Memo()
-_LEAST_FRAME = 4 << 10
 _TRIES = 5
 
 
@@ -172,9 +171,11 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
         await self.inner_ability(Versions).remove_version(path, version)
 
     async def _opened(self, stored: Stored, how: ReadOptions) -> Source:
-        if how.start == 0 and how.stop is None:
-            return await self._reader.whole(stored, how)
-        return await self._reader.part(stored, how)
+        inside = replace(how, chunk_size=None)
+        opened = self._reader.whole if how.start == 0 and how.stop is None else self._reader.part
+        source = await opened(stored, inside)
+        source.chunk_size = how.chunk_size
+        return source
 
     async def _write_as_is(self, path: str, body: Body, how: WriteOptions) -> Stat:
         stat = await self.inner.write(path, body, self._noted(_AS_IS, how))
@@ -268,10 +269,8 @@ def _way(
     if type(level) is not int or level not in format_.levels:
         least, most = format_.levels[0], format_.levels[-1]
         raise ConfigError(f"level of {algorithm} is from {least} to {most}, not {level!r}")
-    if type(frame_size) is not int or not _LEAST_FRAME <= frame_size <= LARGEST:
-        raise ConfigError(
-            f"frame_size is from {_LEAST_FRAME} to {LARGEST} bytes, not {frame_size!r}"
-        )
+    if type(frame_size) is not int or not LEAST <= frame_size <= LARGEST:
+        raise ConfigError(f"frame_size is from {LEAST} to {LARGEST} bytes, not {frame_size!r}")
     if max_size is not None and (type(max_size) is not int or max_size < 0):
         raise ConfigError(f"max_size is a number of bytes from 0, or None, not {max_size!r}")
     return Way(format_, level, frame_size, encoded, max_size)

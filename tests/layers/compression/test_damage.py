@@ -156,6 +156,50 @@ async def test_a_memo_of_another_file_is_noticed(name: str) -> None:
         assert set(await answers(plain, f"{name} {len(DATA)}")) == {None}
 
 
+@pytest.mark.parametrize("name", FORMATS)
+async def test_a_memo_that_calls_compressed_data_plain_is_noticed(name: str) -> None:
+    for stored in (made(name).together(), File(name, noise(300_000)).together()):
+        inner = MemoryDriver()
+        await inner.put("a", stored, metadata={"storeroom-compression": "none"})
+        with pytest.raises(Corrupted, match="tells of plain data"):
+            await Compression(inner).get("a")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_frames_of_a_few_bytes_are_refused(name: str) -> None:
+    """So many of them fit into a bomb that what is noted of each would fill the memory."""
+    inner = MemoryDriver()
+    await inner.put("a", File(name, DATA[:5000], frame_size=1).together())
+    for start in (0, 5):
+        with pytest.raises(Corrupted, match="newer version of storeroom, or damaged"):
+            await Compression(inner).get("a", start=start)
+
+
+async def test_a_frame_of_countless_empty_blocks_does_not_hold_up_the_loop() -> None:
+    size = 2 << 20
+    file = File("zstd", text(size), frame_size=16 << 20)
+    start = zstandard.frame_header_size(file.frames[0])
+    frame = file.frames[0][:start] + bytes(3 * 600_000) + b"\x01" + bytes(6)
+    unpacker = file.format.unpacker(file.mark)
+    calls = 0
+
+    def counting(frame: object, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(counting)
+    unpacker.give(frame)  # on the loop, where it looks at some of them only
+    sys.setprofile(None)
+    assert calls < 20_000
+    assert not unpacker.hungry
+    with pytest.raises(Corrupted, match="not a sound Zstandard frame"):
+        unpacker.work()
+    inner = MemoryDriver()
+    await inner.put("a", file.together(frames=[frame], entries=[(len(frame), size, 0)]))
+    with pytest.raises(Corrupted):
+        await Compression(inner).get("a")
+
+
 async def test_a_newer_version_is_not_guessed_at() -> None:
     file = made("zstd")
     stored = bytearray(file.together())

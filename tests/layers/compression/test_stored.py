@@ -216,6 +216,16 @@ async def test_a_service_without_metadata_gets_none_and_the_bytes_tell() -> None
     assert [e.size async for e in layer.entries() if isinstance(e, Stat)] == [None] * 3
 
 
+async def test_a_file_of_unknown_size_moves_to_another_disk() -> None:
+    layer, other = Compression(Forgetful(MemoryDriver())), MemoryDriver()
+    await layer.put("a", text(500_000))
+    async with await layer.read("a") as source:
+        assert source.stat.size is None
+    await layer.move("a", "b", disk=other)
+    assert await other.get("b") == text(500_000)
+    assert await layer.missing("a")
+
+
 async def test_each_option_reads_the_files_of_the_others(inner: MemoryDriver) -> None:
     layers = {
         name: Compression(inner, algorithm=name, frame_size=size, content_encoding=served)

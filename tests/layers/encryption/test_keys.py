@@ -84,6 +84,7 @@ def test_a_new_key_is_a_key() -> None:
         ({"keys": {"a": KEY}, "previous": [OTHER]}, "give them all there"),
         ({"passphrase": ""}, "not empty"),
         ({"passphrase": TEXT}, "give it as key"),
+        ({"passphrase": f"{PHRASE}\udcff"}, "UTF-8"),
         ({"passphrase": PHRASE, "kdf": "md5"}, "'scrypt' or 'pbkdf2'"),
         ({"passphrase": PHRASE, "cost": 1 << 10}, "power of two"),
         ({"passphrase": PHRASE, "cost": (1 << 17) + 1}, "power of two"),

@@ -2,14 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from storeroom.contracts.abilities import Copy, Move
-from storeroom.contracts.errors import AlreadyExists, Corrupted, NotFound, StorageError, Unsupported
-from storeroom.contracts.values import WriteOptions
+from storeroom.contracts.errors import (
+    AlreadyExists,
+    Corrupted,
+    InvalidArgument,
+    NotFound,
+    StorageError,
+    Unsupported,
+)
+from storeroom.contracts.source import Source
+from storeroom.contracts.values import PLAIN, WHOLE, ReadOptions, Stat, WriteOptions
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Around, Layer
@@ -187,6 +196,66 @@ async def test_unbound_files_are_copied_and_moved_as_they_are() -> None:
     await layer.move("b", "c")
     assert noting.calls == ["copy_within", "rename"]
     assert await layer.get("c") == DATA
+
+
+@pytest.mark.parametrize("verb", ["copy_within", "rename"])
+async def test_other_metadata_leaves_an_unbound_file_its_lock(verb: str) -> None:
+    memory = MemoryDriver()
+    await vault(memory, key=OTHER, bind="none").put("a", DATA)
+    await vault(memory, previous=OTHER, bind="none").rotate("a")
+    layer = vault(memory, bind="none")
+    await getattr(layer, verb)("a", "b", WriteOptions(metadata={"k": "v"}))
+    assert await layer.get("b") == DATA
+    assert (await layer.metadata("b")).metadata == {"k": "v"}
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+async def test_where_metadata_has_no_room_for_a_lock_the_bytes_pass_through_here(verb: str) -> None:
+    class Narrow(MemoryDriver):
+        async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
+            _check_room(how)
+            return await super().change_attributes(path, how)
+
+        async def copy_within(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
+            _check_room(how)
+            return await super().copy_within(path, to, how)
+
+    layer = vault(Narrow())
+    await layer.put("a", DATA, metadata={"k": "v"})
+    await getattr(layer, verb)("a", "b")
+    assert await layer.get("b") == DATA
+    assert (await layer.metadata("b")).metadata == {"k": "v"}
+
+
+def _check_room(how: WriteOptions) -> None:
+    if any(len(value) > 100 for value in (how.metadata or {}).values()):
+        raise InvalidArgument("the metadata is larger than what the service takes")
+
+
+async def test_a_rename_that_is_refused_gives_the_file_no_lock_for_that_path() -> None:
+    memory = MemoryDriver()
+    layer = vault(memory)
+    await layer.put("a", DATA)
+    await layer.put("b", b"other")
+    with pytest.raises(AlreadyExists):
+        await layer.move("a", "b", overwrite=False)
+    metadata = dict((await memory.stat("a")).metadata or {})
+    await put_stored(memory, "b", await stored(memory, "a"), metadata)
+    with pytest.raises(Corrupted, match="another path"):
+        await layer.get("b")
+
+
+async def test_a_file_is_locked_for_its_new_path_where_reads_tell_no_metadata() -> None:
+    class Silent(Noting):
+        async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
+            source = await super().read(path, how)
+            return Source(replace(source.stat, metadata=None), source, size=source.size)
+
+    memory = MemoryDriver()
+    await vault(memory).put("z", b"first")
+    await vault(memory).move("z", "a")
+    await vault(Silent(memory)).ability(Move).rename("a", "b")
+    assert await vault(memory).get("b") == b"first"
 
 
 async def test_a_local_folder_moves_and_copies_in_place(tmp_path: Path) -> None:

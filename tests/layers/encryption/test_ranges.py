@@ -1,14 +1,38 @@
 """Ranges: ten thousand at random are the slices, and only the chunks they touch are read."""
 
 import random
+from collections.abc import AsyncIterator
 
 import pytest
 
+from storeroom.contracts.errors import Corrupted
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import WHOLE, ReadOptions
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Layer
-from tests.layers.encryption.vaults import CHUNK, HEADER, PRELUDE, plain, vault
+from tests.layers.encryption.vaults import (
+    CHUNK,
+    HEADER,
+    PRELUDE,
+    plain,
+    put_stored,
+    stored,
+    vault,
+)
+
+
+class Chunks(AsyncIterator[bytes]):
+    """The data in chunks of 1,000 bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = iter([data[start : start + 1000] for start in range(0, len(data), 1000)])
+
+    async def __anext__(self) -> bytes:
+        chunk = next(self._left, None)
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
 
 SIZES = (0, 1, 15, 16, 1000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 5 * CHUNK + 77, 20 * CHUNK)
 EACH = 10_000 // len(SIZES) + 1
@@ -74,6 +98,33 @@ async def test_a_range_near_the_beginning_takes_one_request() -> None:
     assert await layer.get("a", start=2 * CHUNK, stop=3 * CHUNK) == data[2 * CHUNK : 3 * CHUNK]
     assert [start for start, _ in counting.asked] == [0, 0]
     assert counting.given <= 2 * PRELUDE + 4 * (CHUNK + 16) + 32
+
+
+async def test_a_range_that_is_damaged_releases_what_it_opened() -> None:
+    class Watched(MemoryDriver):
+        opened = released = 0
+
+        async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
+            async with await super().read(path, how) as source:
+                data, stat = await source.read(), source.stat
+            self.opened += 1
+            return Source(stat, Chunks(data), release=self.release)
+
+        def release(self) -> None:
+            self.released += 1
+
+    memory = Watched()
+    layer = vault(memory)
+    await layer.put("a", plain(100 * CHUNK))
+    data = bytearray(await stored(memory, "a"))
+    data[PRELUDE - 1] ^= 1
+    await put_stored(memory, "a", bytes(data))
+    before = memory.opened
+    with pytest.raises(Corrupted) as caught:
+        await layer.read("a", ReadOptions(50 * CHUNK))
+    assert memory.opened == before + 2
+    assert memory.released == memory.opened
+    assert caught.value.path == "a"
 
 
 async def test_an_empty_range_reads_the_header_only() -> None:

@@ -54,6 +54,20 @@ class Swallowing(Layer):
         return Stat(path, self.total)
 
 
+class Crumbling(Layer):
+    """Gives small chunks, and never waits for one."""
+
+    async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
+        async with await self.inner.read(path, how) as source:
+            data, stat = await source.read(), source.stat
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for start in range(0, len(data), 50_000):
+                yield data[start : start + 50_000]
+
+        return Source(stat, chunks(), size=len(data))
+
+
 class Giving(Layer):
     """Gives a large file out block by block, without holding it."""
 
@@ -236,6 +250,10 @@ async def test_others_get_their_turn_while_much_is_encrypted_and_decrypted() -> 
     assert turns >= 16 * MIB // SLICE
     turns = 0
     await layer.get("a")
+    assert turns >= 16 * MIB // SLICE - 16
+    async with await vault(Crumbling(layer.inner)).read("a") as source:
+        turns = 0
+        assert len(await source.read()) == 16 * MIB
     assert turns >= 16 * MIB // SLICE - 16
     task.cancel()
 

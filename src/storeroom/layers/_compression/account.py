@@ -6,7 +6,7 @@ from collections import deque
 
 from storeroom.contracts.errors import Corrupted
 from storeroom.layers._compression.format import Format, table_in
-from storeroom.layers._compression.marks import Mark
+from storeroom.layers._compression.marks import MOST, Mark
 
 __all__ = ["Account"]
 
@@ -48,6 +48,8 @@ class Account:
         """A frame that is complete; only the last one may be short."""
         if self._at not in (0, plain) or (self.checks and self._last != self._mark.frame_size):
             raise Corrupted("the compressed data goes on behind its last frame")
+        if len(self.checks) == MOST:
+            raise Corrupted(f"the compressed data has more than {MOST} frames")
         self.checks.append(check)
         self._last = plain
         self._at = self._check = 0

@@ -11,6 +11,7 @@ __all__ = [
     "ALIKE",
     "FOOT_SIZE",
     "LARGEST",
+    "LEAST",
     "MAGIC",
     "MARK_SIZE",
     "MOST",
@@ -35,6 +36,9 @@ FOOT_SIZE: Final = _FOOT.size + _SUM.size
 
 ALIKE: Final = 2
 """By how many of its four quarters a mark can be told that was damaged."""
+
+LEAST: Final = 4 << 10
+"""The smallest one, in bytes: of smaller ones a file could have so many that they fill the memory."""
 
 LARGEST: Final = 16 << 20
 """The largest plain frame that is written or read, in bytes."""
@@ -106,6 +110,6 @@ def _checked(data: bytes) -> bytes:
 
 
 def _known(version: int, flags: int, frame_size: int) -> int:
-    if version != _VERSION or flags & ~_ENCODED or not 0 < frame_size <= LARGEST:
+    if version != _VERSION or flags & ~_ENCODED or not LEAST <= frame_size <= LARGEST:
         raise Corrupted("compressed by a newer version of storeroom, or damaged")
     return frame_size

@@ -10,7 +10,13 @@ from storeroom.contracts.errors import Corrupted, PreconditionFailed, StorageErr
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import ReadOptions, Stat
 from storeroom.layers._compression.format import Format, end_size, table_in
-from storeroom.layers._compression.formats import HEAD, format_named, format_of, mark_in
+from storeroom.layers._compression.formats import (
+    HEAD,
+    format_named,
+    format_of,
+    is_like_ours,
+    mark_in,
+)
 from storeroom.layers._compression.known import Known, Seen
 from storeroom.layers._compression.marks import SMALLEST, Mark
 from storeroom.layers._compression.memo import Memo, shown
@@ -37,7 +43,7 @@ class Stored:
     open: Callable[[ReadOptions], Awaitable[Source]]
     pins: bool
 
-    async def opened(self, stat: Stat, start: int, stop: int) -> Source:
+    async def opened(self, stat: Stat, start: int, stop: int | None) -> Source:
         """These bytes of the very file of `stat`, or `Changed`."""
         etag = stat.etag if self.pins else None
         try:
@@ -104,8 +110,6 @@ class Reader:
 
     async def _whole(self, stored: Stored, source: Source) -> Source:
         stat, memo = source.stat, Memo.of(source.stat)
-        if memo is not None and memo.format is None:
-            return await _as_is(stat, b"", source)
         if stat.size is not None and stat.size <= _SMALL:
             data = await source.read()
             await source.aclose()
@@ -148,14 +152,18 @@ class Reader:
         if stat.size is None:
             await source.aclose()
             return await self._through(stored, how)
-        try:
-            table, held = await self._table(stored, stat, Memo.of(stat))
-        except BaseException:
-            await source.aclose()
-            raise
-        if table is None:
+        memo, given = Memo.of(stat), None
+        if memo is not None and memo.format is None:
             return await _as_is(stat, b"", source)
-        await source.aclose()
+        # Given back before the next one is opened: else many readers wait for each other's connections.
+        async with source:
+            if memo is None and source.size is not None and source.size <= _SMALL:
+                given = await source.read()
+        table, held = await self._table(stored, stat, memo)
+        if table is None:
+            if given is not None:
+                return Source(shown(stat, stat.size), given)
+            return await _as_is(stat, b"", await stored.opened(stat, how.start, how.stop))
         self._check(table.size)
         return await self._frames(stored, stat, table, how, held)
 
@@ -265,8 +273,8 @@ def _naming(path: str) -> Generator[None]:
 async def _as_is(stat: Stat, head: bytes, source: Source) -> Source:
     """A file that is stored as it is, of which the head was read already."""
     if source.size is not None and source.size <= _SMALL:
-        data = head + await source.read()
-        await source.aclose()
+        async with source:
+            data = head + await source.read()
         return Source(shown(stat, stat.size), data)
     return Source(shown(stat, stat.size), Behind(head, source), size=source.size)
 
@@ -313,8 +321,14 @@ def _extent(table: Table, how: ReadOptions) -> tuple[int, int]:
 
 
 def _mark(stored: Stored, memo: Memo | None, head: bytes) -> tuple[Format, Mark] | None:
+    if memo is not None and memo.format is None and is_like_ours(head):
+        raise Corrupted("the metadata tells of plain data, and it is compressed", path=stored.path)
     found = mark_in(head)
-    if memo is not None and (found is None or found[0].name != memo.format):
+    if (
+        memo is not None
+        and memo.format is not None
+        and (found is None or found[0].name != memo.format)
+    ):
         raise Corrupted(
             "the metadata tells of compressed data, and there is none", path=stored.path
         )

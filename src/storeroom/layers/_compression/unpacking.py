@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Final
 
 from storeroom.contracts import threads
 from storeroom.contracts.errors import Corrupted, StorageError
@@ -10,6 +11,9 @@ from storeroom.layers._compression.format import Opener, Unpacker
 from storeroom.layers._compression.table import Table
 
 __all__ = ["Behind", "Cut", "Frames", "Unpacking", "unpacked"]
+
+
+_PIECE: Final = 1 << 20
 
 
 class Frames:
@@ -68,11 +72,10 @@ def unpacked(unpacker: Unpacker, data: bytes, most: int, /) -> bytes:
 class Unpacking(AsyncIterator[bytes]):
     """The plain bytes of a source, or of what the unpacker was given already.
 
-    A class, not a generator: dropping it releases the source at once, without a loop. Nothing is lost
-    where a reader is cancelled and reads on: the unpacker holds what came.
+    A class, not a generator: dropping it releases the source at once, without a loop.
     """
 
-    __slots__ = ("_most", "_path", "_source", "_unpacker")
+    __slots__ = ("_at", "_held", "_most", "_path", "_source", "_unpacker")
 
     def __init__(
         self, unpacker: Unpacker, source: Source | None, path: str, /, most: int | None = None
@@ -81,6 +84,8 @@ class Unpacking(AsyncIterator[bytes]):
         self._source = source
         self._path = path
         self._most = most
+        self._held = b""
+        self._at = 0
 
     async def __anext__(self) -> bytes:
         try:
@@ -103,7 +108,14 @@ class Unpacking(AsyncIterator[bytes]):
             await self._source.aclose()
 
     async def _chunk(self) -> bytes | None:
-        return None if self._source is None else await anext(self._source, None)
+        """The next stored bytes, in pieces: unpackers copy what they have not come to yet."""
+        if self._at >= len(self._held):
+            if self._source is None:
+                return None
+            self._held, self._at = await anext(self._source, b""), 0
+        piece = self._held[self._at : self._at + _PIECE]
+        self._at += len(piece)
+        return piece or None
 
     def _counted(self, piece: bytes) -> bytes:
         if self._most is not None:
@@ -128,6 +140,7 @@ class Cut(AsyncIterator[bytes]):
             piece = self._cut(await anext(self._chunks))
             if piece:
                 return piece
+        await self._chunks.aclose()
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

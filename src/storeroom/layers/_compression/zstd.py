@@ -7,6 +7,7 @@ tool reads the file. The check of a frame is its own: 32 bits of its content's X
 
 import threading
 from collections import deque
+from itertools import count
 from struct import Struct
 from typing import ClassVar, Final
 
@@ -37,6 +38,8 @@ _BLOCK_HEADER: Final = 3
 _RLE: Final = 1
 _LONGEST_HEADER: Final = 18
 _IDLE: Final = 4
+_FEW: Final = 1000
+"""How many blocks the event loop looks at: 1 ms. Nobody but an attacker writes more into a frame."""
 
 
 class Zstd:
@@ -152,7 +155,7 @@ def _opened(frame: bytes, most: int) -> tuple[bytes, int]:
 class _Unpacker:
     """Finds the frames by their headers, and opens each when all of it is here."""
 
-    __slots__ = ("_account", "_buffer", "_ended", "_length", "_next", "_size", "pieces")
+    __slots__ = ("_account", "_buffer", "_ended", "_goes_on", "_length", "_next", "_size", "pieces")
 
     def __init__(self, account: Account, frame_size: int) -> None:
         self._account = account
@@ -161,18 +164,21 @@ class _Unpacker:
         self._next = 0  # where a block's header comes; 0 where a frame does
         self._length = 0  # of the frame, 0 while its last block was not seen
         self._ended = False
+        self._goes_on = False  # there are more headers of blocks to look at
         self.pieces = account.pieces
 
     @property
     def hungry(self) -> bool:
-        return not 0 < self._length <= len(self._buffer)
+        return not self._goes_on and not 0 < self._length <= len(self._buffer)
 
     def give(self, data: bytes, /) -> None:
         self._account.stored += len(data)
         self._buffer += data
-        self._look()
+        self._look(_FEW)
 
     def work(self) -> None:
+        if self._goes_on:
+            self._walk()
         if self.hungry:
             return
         frame = bytes(memoryview(self._buffer)[: self._length])
@@ -181,21 +187,21 @@ class _Unpacker:
         self.pieces.append(plain)
         del self._buffer[: self._length]
         self._next = self._length = 0
-        self._look()
+        self._look(_FEW)
 
     def finish(self) -> None:
         if not self._ended:
             raise Corrupted("the compressed data is cut off")
         self._account.settle()
 
-    def _look(self) -> None:
+    def _look(self, most: int) -> None:
         if not self._ended and not self._next and len(self._buffer) >= _LONGEST_HEADER:
             self._begin()
         if self._ended:
             self._account.trailing(self._buffer)
             self._buffer.clear()
         elif self._next and not self._length:
-            self._walk()
+            self._walk(most)
 
     def _begin(self) -> None:
         head = bytes(self._buffer[:_LONGEST_HEADER])
@@ -206,9 +212,15 @@ class _Unpacker:
             raise Corrupted("there is no frame where one has to be")
         self._ended = True
 
-    def _walk(self) -> None:
-        """Go from block to block: https://datatracker.ietf.org/doc/html/rfc8878#section-3.1.1.2."""
-        while len(self._buffer) >= self._next + _BLOCK_HEADER:
+    def _walk(self, most: int | None = None) -> None:
+        """Go on by so many blocks: https://datatracker.ietf.org/doc/html/rfc8878#section-3.1.1.2."""
+        self._goes_on = False
+        for number in count():
+            if len(self._buffer) < self._next + _BLOCK_HEADER:
+                return
+            if number == most:
+                self._goes_on = True
+                return
             head = int.from_bytes(self._buffer[self._next : self._next + _BLOCK_HEADER], "little")
             is_last, kind, size = head & 1, head >> 1 & 3, head >> 3
             self._next += _BLOCK_HEADER + (1 if kind == _RLE else size)

@@ -52,7 +52,10 @@ class KeyProvider(Protocol):
         ...
 
     async def unseal(self, key_id: str, sealed: bytes, /) -> bytes:
-        """The key again; `PermissionDenied` where the service refuses."""
+        """The key again; `PermissionDenied` where the service refuses.
+
+        Both come out of a file that nothing proved yet: refuse ids and sealed keys of others.
+        """
         ...
 
 
@@ -201,7 +204,11 @@ def _phrase(option: str, given: object) -> Secret:
         raise ConfigError(f"{option} is a text that is not empty")
     if given.startswith(_BASE64):
         raise ConfigError(f"{option} begins with 'base64:', as a key does; give it as key")
-    return Secret(given.encode())
+    try:
+        return Secret(given.encode())
+    except UnicodeEncodeError:  # as the environment gives what is no UTF-8
+        refused = f"{option} is no text that UTF-8 can hold"
+    raise ConfigError(refused)
 
 
 def _sealed(made: SealedKey) -> Key:

@@ -4,13 +4,17 @@ At every moment each path has a lock that fits: a rename that a crash ends leave
 read, under the old name or the new one.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from storeroom.contracts.abilities import Attributes, Copy, Move, find
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
+    AlreadyExists,
     Corrupted,
+    InvalidArgument,
     NotFound,
     PreconditionFailed,
     Unavailable,
@@ -19,7 +23,7 @@ from storeroom.contracts.errors import (
 from storeroom.contracts.values import ReadOptions, Stat, WriteOptions
 from storeroom.layers._encryption.lock import Lock
 from storeroom.layers._encryption.sizes import HEADER
-from storeroom.layers._encryption.vault import Found, Vault, with_entry
+from storeroom.layers._encryption.vault import Found, Vault, with_entry, with_entry_of
 
 __all__ = ["TRIES", "change", "copied", "facts", "moved"]
 
@@ -32,14 +36,15 @@ async def copied(vault: Vault, inner: StorageDriver, path: str, to: str, how: Wr
     if native is None:
         raise Unsupported("the service copies nothing", path=path)
     if not vault.binds:
-        return await native.copy_within(path, to, how)
+        return await native.copy_within(path, to, await _keeping(inner, path, how))
     if not _keeps_metadata(inner):
         raise Unsupported("a copy needs a lock for its path in its metadata", path=path)
     found, stat = await facts(vault, inner, path)
     lock = await vault.relocked(await vault.open(found), found, to)
     given = stat.metadata if how.metadata is None else how.metadata
     how = replace(how, metadata=with_entry(given, lock), carried=False)
-    copy = await native.copy_within(path, to, how)
+    with _where_is_room(to):
+        copy = await native.copy_within(path, to, how)
     await _settle(vault, inner, path, to)
     return copy
 
@@ -50,32 +55,33 @@ async def moved(vault: Vault, inner: StorageDriver, path: str, to: str, how: Wri
     if native is None:
         raise Unsupported("the service renames nothing", path=path)
     if not vault.binds or path == to:
-        return await native.rename(path, to, how)
+        return await native.rename(path, to, await _keeping(inner, path, how))
+    if not how.overwrite and await _exists(inner, to):  # else a lock for it would stay behind
+        raise AlreadyExists("something is there already", path=to)
     lock = await _announced(vault, inner, path, to)
     if how.metadata is not None:
         how = replace(how, metadata=with_entry(how.metadata, lock))
-    stat = await native.rename(path, to, how)
+    with _where_is_room(to):
+        stat = await native.rename(path, to, how)
     await _settle(vault, inner, path, to)
     return stat
 
 
 async def facts(vault: Vault, inner: StorageDriver, path: str) -> tuple[Found, Stat]:
     """What opens a file, and the facts of what is stored."""
-    async with await inner.read(path, ReadOptions(0, HEADER)) as source:
-        header, stat = await source.read(HEADER), source.stat
-    if stat.metadata is None and _keeps_metadata(inner):
-        stat = replace(stat, metadata=(await inner.stat(path)).metadata)
+    header, stat = await _looked(inner, path)
     return vault.found(path, header, stat.metadata), stat
 
 
 async def change(inner: StorageDriver, path: str, stat: Stat, *locks: Lock) -> Stat:
-    """Put locks into the metadata of the file that `stat` is of; `Unsupported` before any effect."""
+    """Put locks into the metadata of the file that `stat` is of; `Unsupported` where they cannot stand."""
     native = find(inner, Attributes)
     if native is None or not _keeps_metadata(inner):
         raise Unsupported("the service changes no metadata in place", path=path)
     pin = stat.etag if "if_match" in inner.traits.conditions else None
     how = WriteOptions(metadata=with_entry(stat.metadata, *locks), if_match=pin)
-    return await native.change_attributes(path, how)
+    with _where_is_room(path):
+        return await native.change_attributes(path, how)
 
 
 async def _announced(vault: Vault, inner: StorageDriver, path: str, to: str) -> Lock:
@@ -94,17 +100,52 @@ async def _announced(vault: Vault, inner: StorageDriver, path: str, to: str) -> 
 
 async def _settle(vault: Vault, inner: StorageDriver, path: str, to: str) -> None:
     """See that what arrived is locked for its new path: a write may have come between."""
+    for _ in range(TRIES):
+        try:
+            header, stat = await _looked(inner, to)
+        except NotFound:  # and went on from there already
+            return
+        try:
+            vault.found(to, header, stat.metadata)
+        except Corrupted:
+            found = vault.found(path, header, stat.metadata)
+            lock = await vault.relocked(await vault.open(found), found, to)
+            with suppress(PreconditionFailed):
+                await change(inner, to, stat, lock)
+        else:
+            return
+    raise Unavailable("the file was replaced again and again where it arrived", path=to)
+
+
+async def _looked(inner: StorageDriver, path: str) -> tuple[bytes, Stat]:
+    """The header of a file and its facts, with the metadata also where a read does not tell it."""
+    async with await inner.read(path, ReadOptions(0, HEADER)) as source:
+        header, stat = await source.read(HEADER), source.stat
+    if stat.metadata is None and _keeps_metadata(inner):
+        stat = replace(stat, metadata=(await inner.stat(path)).metadata)
+    return header, stat
+
+
+async def _keeping(inner: StorageDriver, path: str, how: WriteOptions) -> WriteOptions:
+    """The options; with metadata of their own the file's lock comes along all the same."""
+    return how if how.metadata is None else with_entry_of(await inner.stat(path), how)
+
+
+async def _exists(inner: StorageDriver, path: str) -> bool:
     try:
-        async with await inner.read(to, ReadOptions(0, HEADER)) as source:
-            header, stat = await source.read(HEADER), source.stat
-    except NotFound:  # and went on from there already
-        return
+        await inner.stat(path)
+    except NotFound:
+        return False
+    return True
+
+
+@contextmanager
+def _where_is_room(path: str) -> Generator[None]:
+    """A context in which metadata that is too large is `Unsupported`: writing anew needs no lock in it."""
     try:
-        vault.found(to, header, stat.metadata)
-    except Corrupted:
-        found = vault.found(path, header, stat.metadata)
-        lock = await vault.relocked(await vault.open(found), found, to)
-        await change(inner, to, stat, lock)
+        yield
+    except InvalidArgument as error:
+        raise Unsupported("the metadata has no room for a lock", path=path) from error
 
 
 def _keeps_metadata(inner: StorageDriver) -> bool:

@@ -155,19 +155,22 @@ class Plain(AsyncIterator[bytes]):
     A class, not a generator: dropping it releases the source at once, without a loop.
     """
 
-    __slots__ = ("_opener", "_slices", "_source")
+    __slots__ = ("_opener", "_since", "_slices", "_source")
 
     def __init__(self, source: Source, opener: Opener) -> None:
         self._source = source
         self._opener: Opener | None = opener
         self._slices: Iterator[Piece] = iter(())
+        self._since = 0
 
     async def __anext__(self) -> bytes:
         while self._opener is not None:
             stored = next(self._slices, None)
             if stored is not None:
-                if len(stored) == SLICE:
+                if self._since >= SLICE:
+                    self._since = 0
                     await asyncio.sleep(0)
+                self._since += len(stored)
                 plain = self._opener.update(stored)
             elif chunk := await anext(self._source, b""):
                 self._slices = slices_of(chunk)

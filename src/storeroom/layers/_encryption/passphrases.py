@@ -25,7 +25,7 @@ PBKDF2: Final = 2
 
 _ID: Final = "passphrase"
 _KEY_BYTES: Final = 32
-_MOST_DERIVED: Final = 64
+_MOST_DERIVED: Final = 4096
 
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 _SCRYPT_COST: Final = 1 << 17

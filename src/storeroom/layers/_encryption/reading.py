@@ -96,9 +96,9 @@ class Opening:
             span = Span.of(self._how, stat.size)
             at_hand = await self._at(source, span)
             if at_hand is None:
-                await source.aclose()
                 return None
-            return await self._opened(at_hand, stat, span, file_key, found, prelude)
+            source = at_hand
+            return await self._opened(source, stat, span, file_key, found, prelude)
         except BaseException:
             await source.aclose()
             raise

@@ -19,9 +19,9 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import ReadOptions, ScanOptions, Stat, Visible, WriteOptions
 from storeroom.files.carrying import carried
-from storeroom.layers._encryption.lock import ENTRY, read_header
+from storeroom.layers._encryption.lock import read_header
 from storeroom.layers._encryption.moving import TRIES, change, facts
-from storeroom.layers._encryption.vault import Found, Vault
+from storeroom.layers._encryption.vault import Found, Vault, with_entry_of
 
 __all__ = ["Rotated", "described", "each_in_order", "key_id", "paths_in", "rotated"]
 
@@ -75,7 +75,7 @@ async def described(inner: StorageDriver, path: str, how: WriteOptions) -> Stat:
     pins = how.if_match is None and "if_match" in inner.traits.conditions
     for _ in range(TRIES):
         before = await inner.stat(path)
-        ours = _with_entry_of(before, how)
+        ours = with_entry_of(before, how)
         if not pins:
             return await native.change_attributes(path, ours)
         try:
@@ -144,7 +144,7 @@ async def _renew(
         lock = await vault.relocked(await vault.open(found), found, path)
         try:
             await change(inner, path, stat, lock)
-        except (Unsupported, InvalidArgument):  # no metadata in place, or no room in it
+        except Unsupported:  # no metadata in place, or no room in it
             pass
         else:
             return
@@ -202,13 +202,6 @@ async def _with_tags(inner: StorageDriver, path: str, how: WriteOptions) -> Writ
 def _is_same(before: Stat, after: Stat) -> bool:
     names = ("etag", "size", "modified")
     return all(getattr(before, name) == getattr(after, name) for name in names)
-
-
-def _with_entry_of(before: Stat, how: WriteOptions) -> WriteOptions:
-    entry = (before.metadata or {}).get(ENTRY)
-    if entry is None:
-        return how
-    return replace(how, metadata={**(how.metadata or {}), ENTRY: entry}, carried=False)
 
 
 async def _files(inner: StorageDriver, folder: str, how: ScanOptions) -> AsyncGenerator[str]:

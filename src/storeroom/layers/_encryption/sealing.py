@@ -62,7 +62,7 @@ class Sealed(Body):
 
 async def sealed(plain: Body, begin: Callable[[], Awaitable[Sealer]]) -> AsyncGenerator[bytes]:
     """The encrypted form of a body; `begin` gives the sealer, a new one for every time."""
-    sealer = await begin()
+    sealer, since = await begin(), 0
     yield sealer.begins
     async with aclosing(_pieces(plain)) as pieces:
         async for piece in pieces:
@@ -70,7 +70,9 @@ async def sealed(plain: Body, begin: Callable[[], Awaitable[Sealer]]) -> AsyncGe
                 done = sealer.update(part)
                 if done:
                     yield done
-                if len(part) == SLICE:
+                since += len(part)
+                if since >= SLICE:
+                    since = 0
                     await asyncio.sleep(0)
     yield sealer.finalize()
 

@@ -24,7 +24,7 @@ from storeroom.layers._encryption.sealing import Sealer
 from storeroom.layers._encryption.secret import Secret
 from storeroom.layers._encryption.sizes import plain_size
 
-__all__ = ["Found", "Vault", "for_others", "shown", "with_entry"]
+__all__ = ["Found", "Vault", "for_others", "shown", "with_entry", "with_entry_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,22 @@ def shown(stat: Stat) -> Stat:
 
 
 def for_others(how: WriteOptions) -> WriteOptions:
-    """The options as they are stored: the entry's name is not for users."""
-    if how.metadata is None or ENTRY not in how.metadata:
+    """The options as they are stored: the entry's name is not for users, in no capitals either."""
+    pairs = how.metadata or {}
+    taken = [name for name in pairs if name.lower() == ENTRY]
+    if not taken:
         return how
     if not how.carried:
         raise InvalidArgument(f"the metadata name {ENTRY!r} is the encryption's own; take another")
-    return replace(how, metadata={k: v for k, v in how.metadata.items() if k != ENTRY})
+    return replace(how, metadata={name: pairs[name] for name in pairs if name not in taken})
+
+
+def with_entry_of(before: Stat, how: WriteOptions) -> WriteOptions:
+    """The options, whose metadata takes the place of the file's, with the entry that stands there."""
+    entry = (before.metadata or {}).get(ENTRY)
+    if entry is None or how.metadata is None:
+        return how
+    return replace(how, metadata={**how.metadata, ENTRY: entry}, carried=False)
 
 
 def with_entry(metadata: Mapping[str, str] | None, *locks: Lock) -> dict[str, str]:
