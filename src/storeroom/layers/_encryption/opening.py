@@ -150,18 +150,19 @@ def from_chunk(number: int, key: Secret, context: bytes, prelude: bytes) -> Decr
 
 
 class Plain(AsyncIterator[bytes]):
-    """The plain bytes of a source, in slices that hold up nobody.
+    """The plain bytes of a source, in slices that hold up nobody; meanwhile what comes next is read.
 
-    A class, not a generator: dropping it releases the source at once, without a loop.
+    A class, not a generator: dropping it releases the source, at once or when that read ends.
     """
 
-    __slots__ = ("_opener", "_since", "_slices", "_source")
+    __slots__ = ("_ahead", "_opener", "_since", "_slices", "_source")
 
     def __init__(self, source: Source, opener: Opener) -> None:
         self._source = source
         self._opener: Opener | None = opener
         self._slices: Iterator[Piece] = iter(())
         self._since = 0
+        self._ahead: asyncio.Task[bytes] | None = None
 
     async def __anext__(self) -> bytes:
         while self._opener is not None:
@@ -172,8 +173,11 @@ class Plain(AsyncIterator[bytes]):
                     await asyncio.sleep(0)
                 self._since += len(stored)
                 plain = self._opener.update(stored)
-            elif chunk := await anext(self._source, b""):
+            elif chunk := await self._chunk():
                 self._slices = slices_of(chunk)
+                if len(chunk) > SLICE:
+                    self._ahead = asyncio.create_task(_next_of(self._source))
+                    self._ahead.add_done_callback(_heard)
                 continue
             else:
                 opener, self._opener = self._opener, None
@@ -184,5 +188,26 @@ class Plain(AsyncIterator[bytes]):
 
     async def aclose(self) -> None:
         """Stop, and release the source."""
+        ahead, self._ahead = self._ahead, None
         self._opener, self._slices = None, iter(())
-        await self._source.aclose()
+        try:
+            while ahead is not None and not ahead.done():
+                ahead.cancel()
+                await asyncio.wait([ahead])
+        finally:
+            if ahead is None or ahead.done():  # else that read holds it, and releases it at its end
+                await self._source.aclose()
+
+    async def _chunk(self) -> bytes:
+        ahead, self._ahead = self._ahead, None
+        return await (_next_of(self._source) if ahead is None else ahead)
+
+
+async def _next_of(source: Source) -> bytes:
+    return await anext(source, b"")
+
+
+def _heard(ahead: "asyncio.Task[bytes]") -> None:
+    """A failure is told to who reads on, and to nobody where nobody does."""
+    if not ahead.cancelled():
+        ahead.exception()
