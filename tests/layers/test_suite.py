@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any, ClassVar
 
 from storeroom.contracts.abilities import Folders
 from storeroom.contracts.driver import StorageDriver
@@ -159,3 +160,9 @@ class TestScopedOnS3(Scopes, OnS3):
 
 class TestReadOnlyOnS3(Views, OnS3):
     allowed_skips = without(VIEW_LACKS, "PresignRead") | {"VerifyUrl": "S3 has none"}
+
+
+class TestRetryOnS3(Retries, OnS3):
+    """Instead of the driver's own tries."""
+
+    options: ClassVar[Mapping[str, Any]] = {"retries": 0}
