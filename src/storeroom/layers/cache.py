@@ -1,10 +1,9 @@
 """Cache: files that were read lately, held in memory, in Redis or on another disk."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from weakref import WeakSet
 
@@ -38,24 +37,17 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import NotFound, StorageError
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import (
-    ANY,
-    PLAIN,
     WHOLE,
     ReadOptions,
-    RemoveOptions,
     Stat,
-    Upload,
-    Version,
-    Visible,
-    WriteOptions,
 )
-from storeroom.layers._base import Layer
 from storeroom.layers._cache.building import Options, news_of, store_of
 from storeroom.layers._cache.entry import Change, Entry, answer, is_settled
 from storeroom.layers._cache.fills import Fill
 from storeroom.layers._cache.flights import Flights
 from storeroom.layers._cache.memory import MemoryStore
 from storeroom.layers._cache.store import Found, Store
+from storeroom.layers._changing import Changing
 
 if TYPE_CHECKING:
     from storeroom.layers._cache.news import News
@@ -63,22 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["Cache", "CacheStats"]
 
 
-class Cache(
-    Layer,
-    Copy,
-    CopyFrom,
-    Move,
-    BulkRemove,
-    Append,
-    Visibility,
-    Folders,
-    Multipart,
-    Attributes,
-    Times,
-    Tags,
-    Tiers,
-    Versions,
-):
+class Cache(Changing):
     """What was read is held, and given again while it is current.
 
     Without `ttl` every read asks inside whether the file is still the one (a `stat`, by its etag);
@@ -167,15 +144,6 @@ class Cache(
             return Source(entry.told, entry.at_once)
         return await self._read(path, how)
 
-    async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        Body.checked(body)
-        async with self._changing(path):
-            return await self.inner.write(path, body, how)
-
-    async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool | None:
-        async with self._changing(path):
-            return await self.inner.remove(path, how)
-
     async def aclose(self) -> None:
         """Close the store's connections and the driver inside; a disk that is the store stays open."""
         if not self._closed:
@@ -183,117 +151,6 @@ class Cache(
                 await self._news.aclose()
             await self._store.aclose()
         await super().aclose()
-
-    async def copy_within(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Copy)
-        async with self._changing(to):
-            return await native.copy_within(path, to, how)
-
-    async def copy_from(
-        self, source: StorageDriver, path: str, to: str, how: WriteOptions = PLAIN, /
-    ) -> Stat:
-        native = self.inner_ability(CopyFrom)
-        async with self._changing(to):
-            return await native.copy_from(source, path, to, how)
-
-    async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Move)
-        async with self._changing(path, to):
-            return await native.rename(path, to, how)
-
-    async def remove_many(
-        self, paths: Sequence[str], /
-    ) -> Mapping[str, bool | StorageError | None]:
-        native = self.inner_ability(BulkRemove)
-        async with self._changing(*paths):
-            return await native.remove_many(paths)
-
-    async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Append)
-        async with self._changing(path):
-            return await native.extend(path, body, how)
-
-    async def read_visibility(self, path: str, /) -> Visible:
-        return await self.inner_ability(Visibility).read_visibility(path)
-
-    async def change_visibility(self, path: str, visibility: Visible, /) -> None:
-        native = self.inner_ability(Visibility)
-        async with self._changing(path):
-            await native.change_visibility(path, visibility)
-
-    async def has_folder(self, folder: str, /) -> bool:
-        return await self.inner_ability(Folders).has_folder(folder)
-
-    async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
-        native = self.inner_ability(Folders)
-        async with self._changing(folder):
-            await native.make_folder(folder, visibility)
-
-    async def remove_folder(self, folder: str, /) -> bool:
-        native = self.inner_ability(Folders)
-        async with self._changing(folder=folder):
-            return await native.remove_folder(folder)
-
-    async def start_parts(self, path: str, how: WriteOptions = PLAIN, /) -> str:
-        return await self.inner_ability(Multipart).start_parts(path, how)
-
-    async def write_part(self, path: str, upload: str, number: int, body: Body, /) -> str:
-        return await self.inner_ability(Multipart).write_part(path, upload, number, body)
-
-    async def presign_part(
-        self, path: str, upload: str, number: int, expires: datetime, /
-    ) -> Upload:
-        return await self.inner_ability(Multipart).presign_part(path, upload, number, expires)
-
-    async def list_parts(self, path: str, upload: str, /) -> Mapping[int, str]:
-        return await self.inner_ability(Multipart).list_parts(path, upload)
-
-    async def complete_parts(self, path: str, upload: str, parts: Mapping[int, str], /) -> Stat:
-        native = self.inner_ability(Multipart)
-        async with self._changing(path):
-            return await native.complete_parts(path, upload, parts)
-
-    async def abort_parts(self, path: str, upload: str, /) -> None:
-        await self.inner_ability(Multipart).abort_parts(path, upload)
-
-    async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
-        native = self.inner_ability(Attributes)
-        async with self._changing(path):
-            return await native.change_attributes(path, how)
-
-    async def change_time(self, path: str, modified: datetime, /) -> None:
-        native = self.inner_ability(Times)
-        async with self._changing(path):
-            await native.change_time(path, modified)
-
-    async def read_tags(self, path: str, /) -> Mapping[str, str]:
-        return await self.inner_ability(Tags).read_tags(path)
-
-    async def change_tags(self, path: str, tags: Mapping[str, str], /) -> None:
-        native = self.inner_ability(Tags)
-        async with self._changing(path):
-            await native.change_tags(path, tags)
-
-    async def change_tier(self, path: str, tier: str, /) -> None:
-        native = self.inner_ability(Tiers)
-        async with self._changing(path):
-            await native.change_tier(path, tier)
-
-    def list_versions(self, path: str, /) -> AsyncIterator[Version]:
-        return self.inner_ability(Versions).list_versions(path)
-
-    async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
-        return await self.inner_ability(Versions).read_version(path, version, how)
-
-    async def restore_version(self, path: str, version: str, /) -> Stat:
-        native = self.inner_ability(Versions)
-        async with self._changing(path):
-            return await native.restore_version(path, version)
-
-    async def remove_version(self, path: str, version: str, /) -> None:
-        native = self.inner_ability(Versions)
-        async with self._changing(path):
-            await native.remove_version(path, version)
 
     async def _read(self, path: str, how: ReadOptions) -> Source:
         found = await self._found(path)
@@ -428,7 +285,9 @@ class Cache(
         raise NotFound("there was no such file lately", path=path)
 
     @asynccontextmanager
-    async def _changing(self, *paths: str, folder: str | None = None) -> AsyncGenerator[None]:
+    async def changing(
+        self, *paths: str, folder: str | None = None, body: Body | None = None
+    ) -> AsyncGenerator[None]:
         """Forget these files, before and after; also when it fails, for then nobody knows."""
         change = Change(paths, folder)
         self._heard(change)

@@ -1,10 +1,9 @@
 """CDN: addresses on a CDN's domain, headers that it goes by, and what was changed is purged there."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from storeroom.contracts.abilities import (
@@ -43,26 +42,18 @@ from storeroom.contracts.errors import (
     Obstructed,
     PermissionDenied,
     PreconditionFailed,
-    StorageError,
     Unsupported,
 )
 from storeroom.contracts.paths import check_path
-from storeroom.contracts.source import Source
 from storeroom.contracts.values import (
-    ANY,
     PLAIN,
-    WHOLE,
-    ReadOptions,
-    RemoveOptions,
     Stat,
-    Upload,
-    Version,
     Visible,
     WriteOptions,
 )
-from storeroom.layers._base import Layer
 from storeroom.layers._cdn.domain import Domain, check_patterns, matching
 from storeroom.layers._cdn.purging import Failed, Purger, Purging
+from storeroom.layers._changing import Changing
 
 __all__ = ["CDN"]
 
@@ -75,20 +66,7 @@ _MOST: Final = 3000
 _CLOSES_WITHIN: Final = 30.0
 
 
-class CDN(
-    Layer,
-    PublicUrl,
-    Copy,
-    CopyFrom,
-    Move,
-    BulkRemove,
-    Append,
-    Visibility,
-    Folders,
-    Multipart,
-    Attributes,
-    Versions,
-):
+class CDN(Changing, PublicUrl):
     """`url()` is on the CDN's `domain`, and what is changed here is purged there.
 
     `cache_control` gives files a header by the first pattern that their path matches, where the caller
@@ -192,14 +170,7 @@ class CDN(
         return self._domain.address(check_path(path, strict=strict))
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        Body.checked(body)
-        whole = self.inner.traits.atomic
-        async with self._changing(path, body=body if whole else None):
-            return await self.inner.write(path, body, self._told(path, how))
-
-    async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool | None:
-        async with self._changing(path):
-            return await self.inner.remove(path, how)
+        return await super().write(path, body, self._told(path, how))
 
     async def aclose(self) -> None:
         """Purge what waits, for at most 30 seconds, and close the driver inside."""
@@ -208,46 +179,22 @@ class CDN(
         await super().aclose()
 
     async def copy_within(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Copy)
-        async with self._changing(to):
-            return await native.copy_within(path, to, await self._carried(self, path, to, how))
+        return await super().copy_within(path, to, await self._carried(self, path, to, how))
 
     async def copy_from(
         self, source: StorageDriver, path: str, to: str, how: WriteOptions = PLAIN, /
     ) -> Stat:
-        native = self.inner_ability(CopyFrom)
-        async with self._changing(to):
-            how = await self._carried(source, path, to, how)
-            return await native.copy_from(source, path, to, how)
+        how = await self._carried(source, path, to, how)
+        return await super().copy_from(source, path, to, how)
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Move)
-        async with self._changing(path, to):
-            return await native.rename(path, to, await self._carried(self, path, to, how))
-
-    async def remove_many(
-        self, paths: Sequence[str], /
-    ) -> Mapping[str, bool | StorageError | None]:
-        native = self.inner_ability(BulkRemove)
-        async with self._changing(*paths):
-            return await native.remove_many(paths)
+        return await super().rename(path, to, await self._carried(self, path, to, how))
 
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        native = self.inner_ability(Append)
-        whole = self.inner.traits.atomic_append
-        async with self._changing(path, body=body if whole else None):
-            return await native.extend(path, body, self._told(path, how))
+        return await super().extend(path, body, self._told(path, how))
 
-    async def read_visibility(self, path: str, /) -> Visible:
-        return await self.inner_ability(Visibility).read_visibility(path)
-
-    async def change_visibility(self, path: str, visibility: Visible, /) -> None:
-        native = self.inner_ability(Visibility)
-        async with self._changing(path):
-            await native.change_visibility(path, visibility)
-
-    async def has_folder(self, folder: str, /) -> bool:
-        return await self.inner_ability(Folders).has_folder(folder)
+    async def start_parts(self, path: str, how: WriteOptions = PLAIN, /) -> str:
+        return await super().start_parts(path, self._told(path, how))
 
     async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
         await self.inner_ability(Folders).make_folder(folder, visibility)
@@ -256,54 +203,11 @@ class CDN(
         native = self.inner_ability(Folders)
         wild = self._purging is None or self._purging.takes_wildcards
         files = [] if wild else await self._files(folder)
-        async with self._changing(*files, folder=folder):
+        async with self.changing(*files, folder=folder):
             return await native.remove_folder(folder)
 
-    async def start_parts(self, path: str, how: WriteOptions = PLAIN, /) -> str:
-        return await self.inner_ability(Multipart).start_parts(path, self._told(path, how))
-
-    async def write_part(self, path: str, upload: str, number: int, body: Body, /) -> str:
-        return await self.inner_ability(Multipart).write_part(path, upload, number, body)
-
-    async def presign_part(
-        self, path: str, upload: str, number: int, expires: datetime, /
-    ) -> Upload:
-        return await self.inner_ability(Multipart).presign_part(path, upload, number, expires)
-
-    async def list_parts(self, path: str, upload: str, /) -> Mapping[int, str]:
-        return await self.inner_ability(Multipart).list_parts(path, upload)
-
-    async def complete_parts(self, path: str, upload: str, parts: Mapping[int, str], /) -> Stat:
-        native = self.inner_ability(Multipart)
-        async with self._changing(path):
-            return await native.complete_parts(path, upload, parts)
-
-    async def abort_parts(self, path: str, upload: str, /) -> None:
-        await self.inner_ability(Multipart).abort_parts(path, upload)
-
-    async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
-        native = self.inner_ability(Attributes)
-        async with self._changing(path):
-            return await native.change_attributes(path, how)
-
-    def list_versions(self, path: str, /) -> AsyncIterator[Version]:
-        return self.inner_ability(Versions).list_versions(path)
-
-    async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
-        return await self.inner_ability(Versions).read_version(path, version, how)
-
-    async def restore_version(self, path: str, version: str, /) -> Stat:
-        native = self.inner_ability(Versions)
-        async with self._changing(path):
-            return await native.restore_version(path, version)
-
-    async def remove_version(self, path: str, version: str, /) -> None:
-        native = self.inner_ability(Versions)
-        async with self._changing(path):
-            await native.remove_version(path, version)
-
     @asynccontextmanager
-    async def _changing(
+    async def changing(
         self, *paths: str, folder: str | None = None, body: Body | None = None
     ) -> AsyncGenerator[None]:
         """Purge these afterwards, unless it is sure that nothing was changed.
