@@ -22,6 +22,7 @@ from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Retry, mock
 from storeroom.layers.mock import Mock
 from storeroom.manager import StorageManager
+from storeroom.testing.suite import DriverSuite
 from tests.layers.calls import ABILITY_CALLS, answer, body
 from tests.layers.everything import METHODS, Everything, fates, filled
 from tests.layers.places import OnLocal, OnMemory, OnS3
@@ -34,7 +35,7 @@ class Layered:
         return Mock(driver, latency=(0, 0.0005), failure_rate=0)
 
 
-class TestOnMemory(Layered, OnMemory):
+class TestOnMemory(Layered, OnMemory, DriverSuite):
     pass
 
 

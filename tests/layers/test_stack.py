@@ -13,7 +13,7 @@ from storeroom.layers.encryption import Encryption
 from storeroom.layers.observe import Observe
 from storeroom.layers.retry import Retry
 from storeroom.manager import StorageManager
-from storeroom.testing.suite import CoreSuite
+from storeroom.testing.suite import CoreSuite, DriverSuite
 from tests.layers.places import (
     LOCAL_HAS_NOT,
     MEMORY_HAS_NOT,
@@ -47,7 +47,7 @@ class Five(CoreSuite):
         )
 
 
-class TestFiveOnMemory(Five, OnMemory):
+class TestFiveOnMemory(Five, OnMemory, DriverSuite):
     allowed_skips = MEMORY_HAS_NOT | STACK_HIDES
 
 

@@ -12,6 +12,7 @@ from storeroom.layers import Around, Layer, stack
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.retry import Retry
 from storeroom.layers.scoped import Scoped
+from storeroom.testing.suite import DriverSuite
 from tests.layers.places import (
     LOCAL_HAS_NOT,
     MEMORY_HAS_NOT,
@@ -106,7 +107,7 @@ class TestAroundOnLocal(Arounds, OnLocal):
     pass
 
 
-class TestRetryOnMemory(Retries, OnMemory):
+class TestRetryOnMemory(Retries, OnMemory, DriverSuite):
     pass
 
 
@@ -118,7 +119,7 @@ class TestRetryOnLocal(Retries, OnLocal):
     pass
 
 
-class TestScopedOnMemory(Scopes, OnMemory):
+class TestScopedOnMemory(Scopes, OnMemory, DriverSuite):
     pass
 
 
@@ -146,7 +147,7 @@ class TestStackOnLocal(Stacks, OnLocal):
     allowed_skips = LOCAL_HAS_NOT | SCOPE_HIDES
 
 
-class TestReadOnlyOnMemory(Views, OnMemory):
+class TestReadOnlyOnMemory(Views, OnMemory, DriverSuite):
     allowed_skips = VIEW_LACKS
 
 

@@ -187,6 +187,7 @@ async def test_a_lost_reply_of_a_lease_takes_no_second_one(container: Container)
     container.fail(AzureFault("lose", operation="lease"))
     await driver.release_lease(KEY, lease)
     await driver.put(KEY, NEW)
+    assert container.get() == NEW
 
 
 async def test_an_append_whose_reply_is_lost_is_made_once(container: Container) -> None:

@@ -9,6 +9,7 @@ import pytest
 from storeroom.contracts.driver import StorageDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.cache import Cache
+from storeroom.testing.suite import DriverSuite
 from tests.layers.places import OnLocal, OnMemory, OnRealFolders, OnS3
 from tests.servers.redis import RedisServer
 
@@ -48,7 +49,7 @@ class OnDisk(OnMemory):
         return Cache(inner, store=store, ttl=60, namespace=str(place))
 
 
-class TestFreshOnMemory(Fresh, OnMemory):
+class TestFreshOnMemory(Fresh, OnMemory, DriverSuite):
     pass
 
 
@@ -66,7 +67,7 @@ class TestFreshOnS3(Fresh, OnS3):
     pass
 
 
-class TestTrustingOnMemory(Trusting, OnMemory):
+class TestTrustingOnMemory(Trusting, OnMemory, DriverSuite):
     pass
 
 

@@ -2,6 +2,7 @@
 
 from storeroom.contracts.driver import StorageDriver
 from storeroom.layers.cdn import CDN
+from storeroom.testing.suite import DriverSuite
 from tests.layers.places import OnLocal, OnMemory, OnS3
 
 
@@ -10,7 +11,7 @@ class OverCDN:
         return CDN(driver, domain="https://cdn.example.com", cache_control={"*.css": "max-age=60"})
 
 
-class TestCDNOnMemory(OverCDN, OnMemory):
+class TestCDNOnMemory(OverCDN, OnMemory, DriverSuite):
     pass
 
 

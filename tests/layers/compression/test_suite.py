@@ -31,10 +31,6 @@ FORGETFUL_HAS_NOT = dict.fromkeys(
 class Compressed(OnMemory):
     """What a crash leaves is left by the driver inside."""
 
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Compression)
-        await super().abandon(driver.inner)
-
 
 class Zstds(Compressed):
     """Frames so small that the bodies of the suite have several of them."""

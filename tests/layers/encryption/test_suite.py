@@ -36,12 +36,6 @@ class Unbound:
         return Encryption(driver, key=KEY, bind=None)
 
 
-class Leaving:
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Encryption)
-        await super().abandon(driver.inner)  # type: ignore[misc]
-
-
 class TestOnMemory(Encrypted, OnMemory, DriverSuite):
     allowed_skips = MEMORY_HAS_NOT | HIDDEN
 
@@ -55,9 +49,9 @@ class TestOnRealFolders(Encrypted, OnRealFolders):
     allowed_skips = MEMORY_HAS_NOT | HIDDEN
 
 
-class TestOnLocal(Leaving, Encrypted, OnLocal):
+class TestOnLocal(Encrypted, OnLocal):
     allowed_skips = LOCAL_HAS_NOT | HIDDEN
 
 
-class TestOnS3(Leaving, Encrypted, OnS3):
+class TestOnS3(Encrypted, OnS3):
     allowed_skips = without(S3_HAS_NOT, "VerifyUrl") | HIDDEN | SIGNED

@@ -1,14 +1,10 @@
 """Failover keeps the contract: over two memory disks, a local folder and memory, S3 and memory."""
 
-from collections import defaultdict
-from pathlib import Path
-from typing import ClassVar
-
 import pytest
 
-from storeroom.contracts.driver import StorageDriver
-from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.failover import Failover
+from storeroom.testing.suite import DriverSuite
+from tests.layers.pairs import HIDES, Pairs
 from tests.layers.places import (
     LOCAL_HAS_NOT,
     MEMORY_HAS_NOT,
@@ -19,28 +15,12 @@ from tests.layers.places import (
     OnS3,
 )
 
-HIDES = dict.fromkeys(
-    ("Append", "BulkRemove", "CopyFrom", "LocalPath", "Leases", "Multipart", "Versions"),
-    "it would reach one of the disks only, or each in its own way",
-)
+
+class Failovers(Pairs):
+    kind = Failover
 
 
-class Failovers(OnMemory):
-    others: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
-
-    def make_driver(self, place: Path, /) -> StorageDriver:
-        self.place = place
-        return super().make_driver(place)
-
-    def layered(self, driver: StorageDriver) -> StorageDriver:
-        return Failover(driver, self.others[self.place].twin())
-
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Failover)
-        await super().abandon(driver.disks[0])
-
-
-class TestFailoverOnMemory(Failovers, OnMemory):
+class TestFailoverOnMemory(Failovers, OnMemory, DriverSuite):
     allowed_skips = MEMORY_HAS_NOT | HIDES
 
 

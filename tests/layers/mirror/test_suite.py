@@ -9,6 +9,8 @@ import pytest
 from storeroom.contracts.driver import StorageDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.mirror import Mirror
+from storeroom.testing.suite import DriverSuite
+from tests.layers.pairs import HIDES, Pairs
 from tests.layers.places import (
     LOCAL_HAS_NOT,
     MEMORY_HAS_NOT,
@@ -19,28 +21,12 @@ from tests.layers.places import (
     OnS3,
 )
 
-HIDES = dict.fromkeys(
-    ("Append", "BulkRemove", "CopyFrom", "LocalPath", "Leases", "Multipart", "Versions"),
-    "it would reach one of the disks only, or each in its own way",
-)
+
+class Mirrors(Pairs):
+    kind = Mirror
 
 
-class Mirrors(OnMemory):
-    others: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
-
-    def make_driver(self, place: Path, /) -> StorageDriver:
-        self.place = place
-        return super().make_driver(place)
-
-    def layered(self, driver: StorageDriver) -> StorageDriver:
-        return Mirror(driver, self.others[self.place].twin())
-
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Mirror)
-        await super().abandon(driver.disks[0])
-
-
-class TestMirrorOnMemory(Mirrors, OnMemory):
+class TestMirrorOnMemory(Mirrors, OnMemory, DriverSuite):
     allowed_skips = MEMORY_HAS_NOT | HIDES
 
 

@@ -9,6 +9,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.events import Event, Events
 from storeroom.layers.observe import Observe
 from storeroom.manager.reporting import Reporting
+from storeroom.testing.suite import DriverSuite
 from tests.layers.places import OnLocal, OnMemory, OnRealFolders, OnS3
 
 TRACES = TracerProvider()
@@ -37,7 +38,7 @@ class Reported:
         return Reporting(driver, name="disk", events=events)
 
 
-class TestObserveOnMemory(Observed, OnMemory):
+class TestObserveOnMemory(Observed, OnMemory, DriverSuite):
     pass
 
 

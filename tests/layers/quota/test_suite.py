@@ -20,10 +20,6 @@ class Quotas:
     def layered(self, driver: StorageDriver) -> StorageDriver:
         return Quota(driver, max_bytes=1 << 40, max_files=1 << 20)
 
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, Quota)
-        await super().abandon(driver.inner)  # type: ignore[misc]
-
 
 class TestOnMemory(Quotas, OnMemory, DriverSuite):
     """Also cancelled at every await."""

@@ -10,6 +10,7 @@ import pytest
 from storeroom.contracts.driver import StorageDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.readthrough import ReadThrough
+from storeroom.testing.suite import DriverSuite
 from tests.layers.places import (
     LOCAL_HAS_NOT,
     MEMORY_HAS_NOT,
@@ -34,12 +35,8 @@ class Readers(OnMemory):
     def layered(self, driver: StorageDriver) -> StorageDriver:
         return ReadThrough(self.fasts[self.place].twin(), driver)
 
-    async def abandon(self, driver: StorageDriver, /) -> None:
-        assert isinstance(driver, ReadThrough)
-        await super().abandon(driver.inner)
 
-
-class TestReadThroughOnMemory(Readers, OnMemory):
+class TestReadThroughOnMemory(Readers, OnMemory, DriverSuite):
     pass
 
 
