@@ -11,7 +11,7 @@ from storeroom.layers._several.change import nobody
 from storeroom.layers._several.ledger import Ledger
 from storeroom.layers._several.mending import is_younger, mend, mend_folder
 from storeroom.layers._several.several import SILENT, Several
-from storeroom.layers._several.turns import Turns
+from storeroom.layers._several.turns import PathTurns
 
 __all__ = ["Noting"]
 
@@ -48,7 +48,7 @@ class Noting(Several):
         self._certain = certain
         self._repair = repair
         self._ledger = Ledger(len(disks), journal)
-        self._turns = Turns()
+        self._turns = PathTurns()
 
     def _readers(self, path: str, but: Iterable[int] = ()) -> list[int]:
         """Who may be read from, those first that answer."""

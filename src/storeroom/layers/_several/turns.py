@@ -1,17 +1,26 @@
 """Whose turn it is with a path: one change at a time, also between threads and event loops."""
 
-import asyncio
 import os
 import threading
-from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
-__all__ = ["Turns"]
+from storeroom.layers._turns import Turns
+
+__all__ = ["PathTurns"]
 
 
-class Turns:
-    """Turns by path, first come, first served; a path nobody waits for takes no room."""
+@dataclass(slots=True)
+class _Line:
+    """Who works on a path and who waits for it: so many in all."""
+
+    turns: Turns = field(default_factory=lambda: Turns(1))
+    count: int = 0
+
+
+class PathTurns:
+    """Turns by path, first come, first served; a path nobody is at takes no room."""
 
     def __init__(self) -> None:
         self._renew()
@@ -19,49 +28,29 @@ class Turns:
     def _renew(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+        self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
     async def taken(self, *paths: str) -> AsyncGenerator[None]:
         """A block in which all of these paths are ours."""
-        async with AsyncExitStack() as stack:
-            for path in sorted(set(paths)):  # all in one order, so that nobody waits in a circle
-                await self._take(path)
-                stack.callback(self._pass_on, path)
-            yield
-
-    async def _take(self, path: str) -> None:
         if self._process != os.getpid():  # after a fork, whose turn it was is another process's
             self._renew()
-        turn = asyncio.get_running_loop().create_future()
+        async with AsyncExitStack() as stack:
+            for path in sorted(set(paths)):  # all in one order, so that nobody waits in a circle
+                await stack.enter_async_context(self._one(path))
+            yield
+
+    @asynccontextmanager
+    async def _one(self, path: str) -> AsyncGenerator[None]:
         with self._lock:
-            line = self._lines.get(path)
-            if line is None:
-                self._lines[path] = deque()
-                return
-            line.append(turn)
+            line = self._lines.get(path) or _Line()
+            self._lines[path] = line
+            line.count += 1
         try:
-            await turn
-        except asyncio.CancelledError:
+            async with line.turns:
+                yield
+        finally:
             with self._lock:
-                waits = turn in line
-                if waits:
-                    line.remove(turn)
-            if not waits:
-                self._pass_on(path)
-            raise
-
-    def _pass_on(self, path: str) -> None:
-        with self._lock:
-            line = self._lines[path]
-            while line:
-                following = line.popleft()
-                with suppress(RuntimeError):  # its loop was closed: nobody waits there any more
-                    following.get_loop().call_soon_threadsafe(_granted, following)
-                    return
-            del self._lines[path]
-
-
-def _granted(turn: "asyncio.Future[None]") -> None:
-    if not turn.done():
-        turn.set_result(None)
+                line.count -= 1
+                if not line.count and self._lines.get(path) is line:
+                    del self._lines[path]
