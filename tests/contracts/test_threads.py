@@ -136,3 +136,60 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+async def test_calls_begun_behind_their_caller_follow_one_another(gate: threading.Event) -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        gate.wait(5)
+        done.append(number)
+
+    behind = threads.Behind()
+    await behind.begin(work, 1)
+    assert done == [], "its caller went on meanwhile"
+    second = asyncio.create_task(behind.begin(work, 2))
+    await asyncio.sleep(0)
+    assert not second.done()
+    gate.set()
+    await second
+    await behind.end()
+    await behind.end()
+    assert done == [1, 2]
+
+
+async def test_what_a_call_behind_raises_comes_with_the_next_one() -> None:
+    done: list[int] = []
+    behind = threads.Behind()
+    await behind.begin(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        await behind.begin(done.append, 1)
+    await behind.begin(lambda: 1 // 0)
+    await behind.over()
+    await behind.begin(done.append, 2)
+    await behind.end()
+    assert done == [2]
+
+
+async def test_a_cancelled_wait_for_a_call_behind_lasts_until_it_is_over(
+    gate: threading.Event,
+) -> None:
+    started, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        gate.wait(5)
+        done.set()
+
+    behind = threads.Behind()
+    await behind.begin(work)
+    await asyncio.to_thread(started.wait, 5)
+    task = asyncio.create_task(behind.over())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()

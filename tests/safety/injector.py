@@ -30,14 +30,23 @@ from tests.safety.children import forked
 from tests.safety.disks import KINDS
 
 FOUND_BY_NAME = "openat,openat2,mkdirat,renameat,renameat2,rename,unlinkat,linkat,newfstatat,statx"
-BY_DESCRIPTOR = "write,pwrite64,pread64,preadv2,fallocate,fchmod,utimensat,fsync,fdatasync,ftruncate,sync_file_range"
+BY_DESCRIPTOR = "write,writev,pwrite64,pread64,preadv2,fallocate,fchmod,utimensat,fsync,fdatasync,ftruncate,sync_file_range"
 MORE = "flock,fsetxattr,fgetxattr,flistxattr,fremovexattr,ioctl,copy_file_range,sendfile,getdents64"
 CALLS = f"{FOUND_BY_NAME},{BY_DESCRIPTOR},{MORE},lseek,close,fstat,fcntl"
 
-TAKING_ROOM = {"openat", "mkdirat", "renameat", "renameat2", "linkat", "write", "pwrite64"}
+TAKING_ROOM = {
+    "openat",
+    "mkdirat",
+    "renameat",
+    "renameat2",
+    "linkat",
+    "write",
+    "writev",
+    "pwrite64",
+}
 TAKING_ROOM |= {"fallocate", "fsync", "sync_file_range", "fsetxattr", "copy_file_range", "sendfile"}
-INTERRUPTED = {"openat", "openat2", "write", "fsync", "flock", "renameat2"}
-LYING = {"write", "copy_file_range", "sendfile"}
+INTERRUPTED = {"openat", "openat2", "write", "writev", "fsync", "flock", "renameat2"}
+LYING = {"write", "writev", "copy_file_range", "sendfile"}
 NEVER_FAILING = {"close", "lseek", "fstat", "fcntl"}
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
@@ -45,8 +54,8 @@ LARGE = b"n" * (3 << 20)
 
 
 async def parts() -> AsyncIterator[bytes]:
-    for start in range(0, len(LARGE), 1 << 20):
-        yield LARGE[start : start + (1 << 20)]
+    for start in range(0, len(LARGE), 1 << 19):
+        yield LARGE[start : start + (1 << 19)]
 
 
 @dataclass(frozen=True, slots=True)

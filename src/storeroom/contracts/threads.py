@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from storeroom.contracts._crew import Crew, Job, Landing
 
-__all__ = ["off_the_loop", "pool", "run"]
+__all__ = ["Behind", "off_the_loop", "pool", "run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,15 +34,39 @@ async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     happen. What `work` returned is then dropped, so it must clean up after itself. Work that no worker
     has begun is taken back.
     """
-    loop = asyncio.get_running_loop()
-    landing = _landings.get(loop)
-    if landing is None:
-        landing = _landings[loop] = Landing()
-    job = Job(partial(work, *args, **kwargs), loop, landing)
     crew = _crew()
-    crew.start(job)
-    answer: T = await job.awaited(crew.withdraw)
+    answer: T = await _started(crew, partial(work, *args, **kwargs)).awaited(crew.withdraw)
     return answer
+
+
+class Behind:
+    """Work in a worker thread while its caller goes on: one call at a time, in their order.
+
+    Whoever began a call waits for its `end`, or, where something else failed, until it is `over`.
+    """
+
+    __slots__ = ("_crew", "_job")
+
+    def __init__(self) -> None:
+        self._crew = _crew()
+        self._job: Job | None = None
+
+    async def begin(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Begin a call when the last one has ended; what that one raised is raised here."""
+        await self.end()
+        self._job = _started(self._crew, partial(work, *args, **kwargs))
+        self._job.future.add_done_callback(_seen)
+
+    async def end(self) -> None:
+        """Wait for the call under way, and raise what it raised."""
+        job, self._job = self._job, None
+        if job is not None:
+            await job.awaited(self._crew.withdraw)
+
+    async def over(self) -> None:
+        """Wait for the call under way, whatever comes of it: something else is raised already."""
+        with suppress(Exception):
+            await self.end()
 
 
 def off_the_loop(work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -54,6 +78,22 @@ def off_the_loop(work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
         return
     with suppress(RuntimeError):  # the interpreter is ending
         _crew().submit(work, *args, **kwargs)
+
+
+def _started(crew: Crew, work: Callable[[], object]) -> Job:
+    loop = asyncio.get_running_loop()
+    landing = _landings.get(loop)
+    if landing is None:
+        landing = _landings[loop] = Landing()
+    job = Job(work, loop, landing)
+    crew.start(job)
+    return job
+
+
+def _seen(future: "asyncio.Future[object]") -> None:
+    """Its error is no news to whoever left it behind."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _crew() -> Crew:

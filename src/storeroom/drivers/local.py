@@ -25,7 +25,7 @@ from storeroom.contracts.abilities import (
     Times,
     Visibility,
 )
-from storeroom.contracts.body import Body
+from storeroom.contracts.body import Body, Piece
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     Closed,
@@ -182,12 +182,12 @@ class LocalDriver(
         with translating(changed, "write", path, body=body):
             root = self._open()
             _check_kept(how)
-            async with aclosing(body.blocks(writing.BLOCK)) as blocks:
-                whole, rest = await _begun(body, blocks)
-                if rest is None:
-                    return await _stored(root, self._rules, path, whole, how)
+            async with aclosing(body.parts(writing.BLOCK)) as parts:
+                first, second = await _begun(body, parts)
+                if second is None:
+                    return await _stored(root, self._rules, path, b"".join(first), how)
                 spool = writing.Writing(root, self._rules, path, how, size=body.size)
-                return await _written(spool, whole, rest, blocks, spool.finish)
+                return await _written(spool, first, second, parts, spool.finish)
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool:
         path = _path(path)
@@ -255,16 +255,17 @@ class LocalDriver(
         with translating(changed, "extend", path, body=body):
             root, rules = self._open(), self._rules
             _check_kept(how)
-            async with aclosing(body.blocks(writing.BLOCK)) as blocks:
-                whole, rest = await _begun(body, blocks)
-                if rest is None:
-                    return await threads.run(changing.extend_by, root, rules, path, how, whole)
+            async with aclosing(body.parts(writing.BLOCK)) as parts:
+                first, second = await _begun(body, parts)
+                if second is None:
+                    data = b"".join(first)
+                    return await threads.run(changing.extend_by, root, rules, path, how, data)
                 spool = writing.Writing(root, rules, path, how, size=body.size)
                 return await _written(
                     spool,
-                    whole,
-                    rest,
-                    blocks,
+                    first,
+                    second,
+                    parts,
                     lambda: changing.extend_from(root, rules, path, how, spool),
                 )
 
@@ -434,12 +435,14 @@ async def _page(listing: Listing, folder: str) -> list[Stat | Folder]:
         return await threads.run(listing.page)
 
 
-async def _begun(body: Body, blocks: AsyncGenerator[bytes]) -> tuple[bytes, bytes | None]:
-    """The first block, and the second where there is one: a body of one block takes one step."""
+async def _begun(
+    body: Body, parts: AsyncGenerator[list[Piece]]
+) -> tuple[list[Piece], list[Piece] | None]:
+    """The first part, and the second where there is one: a body of one part takes one step."""
     if body.whole is not None:
-        return body.whole, None
-    first = await anext(blocks, b"")
-    return first, await anext(blocks, None)
+        return [body.whole], None
+    first = await anext(parts, None)
+    return first or [], await anext(parts, None)
 
 
 async def _stored(root: Root, rules: Rules, path: str, data: bytes, how: WriteOptions) -> Stat:
@@ -451,21 +454,24 @@ async def _stored(root: Root, rules: Rules, path: str, data: bytes, how: WriteOp
 
 async def _written(
     spool: writing.Writing,
-    first: bytes,
-    second: bytes,
-    blocks: AsyncGenerator[bytes],
+    first: list[Piece],
+    second: list[Piece],
+    parts: AsyncGenerator[list[Piece]],
     finish: Callable[[], Stat],
 ) -> Stat:
+    behind = threads.Behind()
     try:
         await threads.run(spool.begin)
-        await threads.run(spool.add, first)
-        await threads.run(spool.add, second)
-        async for block in blocks:
-            await threads.run(spool.add, block)
+        await behind.begin(spool.add, *first)
+        await behind.begin(spool.add, *second)
+        async for part in parts:  # gathered while the one before it is written
+            await behind.begin(spool.add, *part)
+        await behind.end()
         return await threads.run(finish)
     except GeneratorExit:  # nothing can be awaited any more: the spool cleans up by itself
         raise
     except BaseException:
+        await behind.over()
         await threads.run(spool.abandon)
         raise
 

@@ -53,7 +53,7 @@ from storeroom.layers._encryption import rotating as _rotating
 from storeroom.layers._encryption.moving import copied, moved
 from storeroom.layers._encryption.passphrases import Work
 from storeroom.layers._encryption.reading import Opening
-from storeroom.layers._encryption.sealing import AT_ONCE, SLICE, Sealed, sealed
+from storeroom.layers._encryption.sealing import AT_ONCE, SLICE, sealed
 from storeroom.layers._encryption.sizes import plain_size, stored_size
 from storeroom.layers._encryption.vault import Vault, for_others, shown
 
@@ -246,7 +246,7 @@ class Encryption(Layer, Copy, Move, Attributes, Versions):
             return Body(await threads.run(sealer.whole, plain.whole))
         begin = partial(self._vault.sealer, path)
         size = None if plain.size is None else stored_size(plain.size)
-        return Sealed(partial(sealed, plain, begin), size=size, replayable=plain.replayable)
+        return Body(partial(sealed, plain, begin), size=size, replayable=plain.replayable)
 
 
 def _located(operation: str, path: str) -> AbstractContextManager[None]:

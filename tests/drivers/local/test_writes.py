@@ -2,15 +2,18 @@
 # ruff: noqa: ASYNC240 - a test may block
 
 import asyncio
+import errno
 import hashlib
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -345,6 +348,51 @@ async def test_cancelled_between_two_steps_nothing_is_left(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (root / "a").read_bytes() == b"old"
+    assert temporaries() == []
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("ends", ["whole", "raising", "cancelled", "full"])
+async def test_what_comes_next_is_gathered_while_a_part_is_written(
+    disk: LocalDriver,
+    root: Path,
+    temporaries: Left,
+    descriptors: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+) -> None:
+    await disk.put("a", b"old")
+    before, asked, release = descriptors(), asyncio.Event(), threading.Event()
+    add, calls = Writing.add, count()
+
+    def held(writing: Writing, *pieces: bytes) -> None:
+        add(writing, *pieces)
+        if next(calls) == 1:
+            assert release.wait(5)
+            if ends == "full":
+                raise OSError(errno.ENOSPC, "no room")
+
+    async def body() -> AsyncIterator[bytes]:
+        async for part in parts(2):
+            yield part
+        asked.set()
+        if ends == "raising":
+            raise Mine
+        yield b"m" * MIB
+
+    monkeypatch.setattr(Writing, "add", held)
+    task = asyncio.create_task(disk.write("a", Body(body)))
+    await asked.wait()
+    assert not release.is_set(), "the second part is still being written"
+    if ends == "cancelled":
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done(), "a worker still has the file"
+    release.set()
+    error = (await asyncio.gather(task, return_exceptions=True))[0]
+    errors = {"raising": Mine, "cancelled": asyncio.CancelledError, "full": QuotaExceeded}
+    assert isinstance(error, errors.get(ends, Stat))
+    assert (root / "a").read_bytes() == (b"old" if ends != "whole" else b"n" * 2 * MIB + b"m" * MIB)
     assert temporaries() == []
     assert descriptors() == before
 

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Corrupted
 from storeroom.contracts.values import ReadOptions
 from storeroom.drivers.memory import MemoryDriver
@@ -26,7 +25,6 @@ from storeroom.layers._encryption.lock import (
     unlocked,
 )
 from storeroom.layers._encryption.opening import Chunks
-from storeroom.layers._encryption.sealing import Sealed, Sealer, sealed
 from storeroom.layers._encryption.secret import Secret
 from storeroom.layers._encryption.sizes import plain_size, stored_size
 from tests.layers.encryption.vaults import (
@@ -110,22 +108,6 @@ def test_chunks_are_decrypted_from_anywhere_as_the_library_does_from_the_beginni
         rest = found[56 + first * (CHUNK + 16) :]
         parts = [chunks.update(rest[at : at + 5000]) for at in range(0, len(rest), 5000)]
         assert b"".join(parts) + chunks.finalize() == data[first * CHUNK :]
-
-
-@pytest.mark.parametrize("size", [977, CHUNK, 1 << 20, 3_000_000])
-async def test_an_encrypted_body_is_regrouped_as_any_other(size: int) -> None:
-    data, rng = plain(2_000_000), random.Random(size)
-
-    async def begin() -> Sealer:
-        return Sealer(b"h" * HEADER, Secret(bytes(32)), b"c")
-
-    body = Sealed(lambda: sealed(Body(lambda: pieces(data, rng)), begin))
-    blocks = [block async for block in body.blocks(size)]
-    assert {len(block) for block in blocks[:-1]} <= {size}
-    assert 0 < len(blocks[-1]) <= size
-    found = b"".join(blocks)
-    decryptor = Cobblestone256Decryptor(bytes(32), b"c")
-    assert decryptor.update(found[HEADER:]) + decryptor.finalize() == data
 
 
 async def test_the_header_is_as_it_is_written_down() -> None:

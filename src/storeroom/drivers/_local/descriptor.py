@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from storeroom.contracts.body import Piece
 from storeroom.contracts.errors import Closed
 
 T = TypeVar("T")
@@ -70,12 +71,25 @@ def read_at(fd: int, count: int, offset: int) -> bytes:
     return b"".join(parts)
 
 
-def write_all(fd: int, data: bytes) -> int:
-    """All of it, however little the system takes at once: how many bytes."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-    return len(data)
+def write_all(fd: int, *pieces: Piece) -> int:
+    """All of them, however little the system takes at once: how many bytes."""
+    size = sum(map(len, pieces))
+    done = _write_some(fd, pieces)
+    if done < size:
+        rest = memoryview(b"".join(pieces))[done:]
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    return size
+
+
+if hasattr(os, "writev"):
+
+    def _write_some(fd: int, pieces: Sequence[Piece], /) -> int:
+        return os.writev(fd, pieces) if len(pieces) > 1 else os.write(fd, pieces[0])
+else:
+
+    def _write_some(fd: int, pieces: Sequence[Piece], /) -> int:
+        return 0
 
 
 if hasattr(os, "pread"):

@@ -8,6 +8,7 @@ import time
 from itertools import count
 
 from storeroom.contracts import threads
+from storeroom.contracts.body import Piece
 from storeroom.contracts.errors import (
     AlreadyExists,
     Corrupted,
@@ -94,9 +95,8 @@ class Writing:
             self._reserve(self._size)
         return self
 
-    def add(self, data: bytes) -> None:
-        write_all(self.fd, data)
-        self.length += len(data)
+    def add(self, *pieces: Piece) -> None:
+        self.length += write_all(self.fd, *pieces)
 
     def fill(self, source: int, length: int) -> None:
         """Add the first bytes of another open file."""

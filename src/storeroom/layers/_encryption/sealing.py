@@ -12,7 +12,7 @@ from storeroom.layers._encryption.secret import Secret
 with extra("encryption", "cryptography"):
     from cryptography.cobblestone import Cobblestone256Encryptor
 
-__all__ = ["AT_ONCE", "SLICE", "Sealed", "Sealer", "sealed", "slices_of"]
+__all__ = ["AT_ONCE", "SLICE", "Sealer", "sealed", "slices_of"]
 
 SLICE: Final = 256 << 10
 """What is encrypted before the event loop gets its turn: 50 us, and as much as asyncio's TLS does.
@@ -36,28 +36,6 @@ class Sealer:
     def whole(self, content: bytes) -> bytes:
         """All of a file at once."""
         return b"".join((self.begins, self.update(content), self.finalize()))
-
-
-class Sealed(Body):
-    """An encrypted body. Its chunks fit into no block: regrouping them copies each byte once."""
-
-    __slots__ = ()
-
-    async def blocks(self, size: int, /) -> AsyncGenerator[bytes]:
-        """The bytes regrouped: every block has `size` bytes, the last one what remains."""
-        parts: list[Piece] = []
-        missing = size
-        async with aclosing(self.__aiter__()) as chunks:
-            async for chunk in chunks:
-                rest = memoryview(chunk)
-                while len(rest) >= missing:
-                    yield b"".join((*parts, rest[:missing]))
-                    parts, rest, missing = [], rest[missing:], size
-                if rest:
-                    parts.append(rest)
-                    missing -= len(rest)
-        if parts:
-            yield b"".join(parts)
 
 
 async def sealed(plain: Body, begin: Callable[[], Awaitable[Sealer]]) -> AsyncGenerator[bytes]:
