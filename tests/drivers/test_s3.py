@@ -69,16 +69,10 @@ class OnServer(CoreSuite):
     @classmethod
     def on_a_server(cls, request: pytest.FixtureRequest) -> None:
         cls.running = request.getfixturevalue(cls.server)
-        cls.buckets = defaultdict(cls.make_bucket)
-
-    @classmethod
-    def make_bucket(cls) -> str:
-        if not cls.versioned:
-            return cls.running.make_bucket()
-        bucket = cls.running.make_bucket(ObjectOwnership="ObjectWriter")
-        status = {"Status": "Enabled"}
-        cls.running.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration=status)
-        return bucket
+        versions = cls.versioned
+        cls.buckets = defaultdict(
+            lambda: cls.running.make_bucket(versioned=versions, owned=not versions)
+        )
 
     def make_driver(self, place: Path, /) -> S3Driver:
         running = self.running

@@ -85,14 +85,7 @@ class OnS3(OnMemory):
     @classmethod
     def on_a_server(cls, strict_s3: S3Server) -> None:
         cls.running = strict_s3
-        cls.buckets = defaultdict(cls.make_bucket)
-
-    @classmethod
-    def make_bucket(cls) -> str:
-        bucket = cls.running.make_bucket(ObjectOwnership="ObjectWriter")
-        status = {"Status": "Enabled"}
-        cls.running.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration=status)
-        return bucket
+        cls.buckets = defaultdict(partial(strict_s3.make_bucket, versioned=True, owned=False))
 
     def make_driver(self, place: Path, /) -> StorageDriver:
         return self.layered(self.plain(place))

@@ -180,7 +180,7 @@ def test_what_is_no_form_is_refused(strict_s3: StrictS3, client: Any, bucket: st
 
 
 def test_a_form_sets_tags_acl_and_class(strict_s3: StrictS3, client: Any) -> None:
-    bucket = strict_s3.make_bucket(ObjectOwnership="ObjectWriter")
+    bucket = strict_s3.make_bucket(owned=False)
     tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"
     named = {"tagging": tags, "acl": "public-read", "x-amz-storage-class": "STANDARD_IA"}
     fields = client.generate_presigned_post(

@@ -273,7 +273,7 @@ def test_a_bucket_without_acls_refuses_them(client: Any, bucket: str) -> None:
 
 
 def test_a_bucket_with_acls_keeps_canned_ones(strict_s3: StrictS3, client: Any) -> None:
-    bucket = strict_s3.make_bucket(ObjectOwnership="ObjectWriter")
+    bucket = strict_s3.make_bucket(owned=False)
     place = {"Bucket": bucket, "Key": "x"}
     client.put_object(**place, Body=b"", ACL="public-read")
     grants = client.get_object_acl(**place)["Grants"]

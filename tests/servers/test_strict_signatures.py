@@ -92,8 +92,7 @@ def test_a_wrong_region_is_refused_with_the_right_one(strict_s3: StrictS3, bucke
 
 
 def test_a_bucket_elsewhere_redirects_and_is_open_to_its_own_region(strict_s3: StrictS3) -> None:
-    where = {"LocationConstraint": "eu-west-1"}
-    bucket = strict_s3.make_bucket(CreateBucketConfiguration=where)
+    bucket = strict_s3.make_bucket(region="eu-west-1")
     target = f"/{bucket}?list-type=2"
     answer = send(strict_s3, "GET", target, headers=signed(strict_s3, "GET", target))
     assert (answer.status, answer.code) == (301, "PermanentRedirect")
@@ -183,7 +182,7 @@ def test_nobody_is_let_in_without_a_signature(strict_s3: StrictS3, bucket: str) 
 
 
 def test_what_is_public_can_be_read_by_anyone(strict_s3: StrictS3) -> None:
-    bucket = strict_s3.make_bucket(ObjectOwnership="ObjectWriter")
+    bucket = strict_s3.make_bucket(owned=False)
     strict_s3.client().put_object(Bucket=bucket, Key="x", Body=b"open", ACL="public-read")
     assert send(strict_s3, "GET", f"/{bucket}/x").body == b"open"
     answer = send(strict_s3, "GET", f"/{bucket}/x?response-content-type=a/b")

@@ -95,9 +95,7 @@ async def test_a_certificate_that_is_not_trusted_says_so(
 async def test_a_bucket_elsewhere_is_followed_once_and_remembered(
     bucket: Bucket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = bucket.strict.make_bucket(
-        CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-    )
+    name = bucket.strict.make_bucket(region="eu-central-1")
     there = Bucket(bucket.server, name)
     driver = there.driver()
     caplog.set_level(logging.WARNING, "storeroom")
@@ -241,7 +239,7 @@ async def test_no_credentials_anywhere_says_what_to_give(
 
 
 async def test_anonymous_reads_what_is_public_and_signs_nothing(bucket: Bucket) -> None:
-    name = bucket.strict.make_bucket(ObjectOwnership="ObjectWriter")
+    name = bucket.strict.make_bucket(owned=False)
     owner = Bucket(bucket.server, name)
     await owner.driver().put("open", b"x", visibility="public")
     await owner.driver().put("shut", b"x")
