@@ -1,6 +1,7 @@
 """What services of real folders share: walks in order, names that lie, temporaries."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -89,6 +90,22 @@ async def test_folders_that_come_next_are_listed_together_and_no_more_than_allow
     assert tree.most == 3
     assert sorted(tree.asked) == ["", *"abcdefgh"]
     assert await walked(tree.walk(SHALLOW)) == [f"{name}/" for name in "abcdefgh"]
+
+
+async def test_others_have_their_turn_between_the_pages_of_one_large_folder() -> None:
+    walk = Tree({"": files(*map(str, range(5000)))}).walk()
+    turns: list[None] = []
+
+    async def other() -> None:
+        while True:
+            turns.append(None)
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    seen = [len(turns) async for _ in walk.pages()]
+    beside.cancel()
+    assert len(seen) == 5
+    assert all(now < later for now, later in itertools.pairwise(seen))
 
 
 async def test_a_walk_that_is_left_ends_what_it_has_begun() -> None:

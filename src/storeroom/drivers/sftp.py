@@ -157,7 +157,7 @@ class SFTPDriver(
     def place(self) -> str:
         """Where its files are, whatever their public addresses; nothing secret."""
         host, port, login = self._neighbours
-        return f"sftp://{login.username}@{host}:{port}/{self._root.folder}"
+        return f"sftp://{login.user()}@{host}:{port}/{self._root.folder}"
 
     @property
     def traits(self) -> Traits:
@@ -223,9 +223,10 @@ class SFTPDriver(
     async def copy_from(
         self, source: StorageDriver, path: str, to: str, how: WriteOptions = PLAIN, /
     ) -> Stat:
-        path, to = self._rule.path(path), self._rule.path(to)
+        to = self._rule.path(to)
         if not isinstance(source, SFTPDriver) or source._neighbours != self._neighbours:
             raise Unsupported("the other disk is not of this server and user", path=to)
+        path = source._rule.path(path)
         with translating(changing, "copy", path):
             return await self._storing.copy(source._root, path, to, how)
 

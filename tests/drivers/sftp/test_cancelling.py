@@ -9,10 +9,12 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+import asyncssh
 import pytest
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.values import WriteOptions
+from storeroom.drivers._sftp.session import Session
 from storeroom.drivers.sftp import SFTPDriver
 from tests.drivers.s3.interrupting import interrupted
 from tests.drivers.sftp.share import KEY, MIB, Share, listed, random_bytes, read, streamed, until
@@ -116,6 +118,41 @@ async def test_a_write_cancelled_at_any_moment_leaves_old_or_new_and_no_temporar
         assert share.temporaries() == [], number
 
 
+async def test_a_temporary_that_is_being_made_when_its_write_is_cancelled_does_not_stay(
+    tmp_path: Path,
+) -> None:
+    """It is removed only when it is there: of several connections, another one may be faster."""
+    opening, may_open, made = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    may_open.set()
+
+    class Slow(Honest):
+        async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+            opening.set()
+            await may_open.wait()
+            made.set()
+            return super().open(path, pflags, attrs)
+
+    async with serving(tmp_path, Slow) as server:
+        share = Share(server, "")
+        driver = share.driver(connections=2)
+        await asyncio.gather(*(driver.write(f"{n}", streamed(BIG)) for n in range(9)))
+        assert len(sessions(driver)) == 2
+        may_open.clear()
+        opening.clear()
+        made.clear()
+        writing = asyncio.create_task(driver.write(KEY, Body(NEW)))
+        await opening.wait()
+        writing.cancel()
+        await asyncio.wait([writing], timeout=0.2)
+        may_open.set()
+        await asyncio.wait([writing])
+        assert writing.cancelled()
+        await made.wait()
+        assert share.temporaries() == []
+        assert sum(session.handles for session in sessions(driver)) == 0
+        await share.aclose()
+
+
 async def test_a_verb_cancelled_again_and_again_still_clears_up(share: Share) -> None:
     case = CASES["write of a stream"]
     driver = share.driver()
@@ -186,7 +223,7 @@ def state(share: Share) -> State:
     return share.get(KEY), share.get("source")
 
 
-def sessions(driver: SFTPDriver) -> list[object]:
+def sessions(driver: SFTPDriver) -> list[Session]:
     return [
         session for pool in driver._service._loops._clients.values() for session in pool._sessions
     ]

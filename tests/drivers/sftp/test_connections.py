@@ -202,6 +202,19 @@ async def test_closing_ends_what_is_under_way(share: Share, proxy: Proxy) -> Non
     await source.aclose()
 
 
+async def test_closing_does_not_wait_for_a_connection_that_is_being_opened(
+    share: Share, proxy: Proxy
+) -> None:
+    driver = share.driver(proxy.port, timeout=4, retries=0)
+    proxy.black_hole()
+    asking = [asyncio.create_task(outcome(driver.stat(KEY))) for _ in range(3)]
+    await until(lambda: proxy.connections == 1)
+    await driver.aclose()
+    assert all(isinstance(error, Closed) for error in await asyncio.gather(*asking))
+    assert not [task for task in asyncio.all_tasks() if "_sftp" in repr(task)]
+    proxy.let_pass()
+
+
 async def test_sources_that_are_forgotten_close_their_files(sshd: Sshd, share: Share) -> None:
     driver = share.driver()
     share.put(NEW)

@@ -1,6 +1,6 @@
 """Connections that break at any byte: the right file or the old one, and every cut is noticed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -117,6 +117,19 @@ async def test_a_read_cut_without_retries_is_an_error_and_never_short(
     await each(places(rounds)[:-1], one)
 
 
+async def test_a_temporary_goes_also_where_the_connection_breaks_while_it_is_removed(
+    share: Share, proxy: Proxy, ending: Ending
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x"
+        proxy.cut("up", after=0, ending=ending)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await share.driver(proxy.port).write(KEY, Body(chunks))
+    assert share.names() == []
+
+
 async def test_a_read_cut_again_and_again_gets_everything(share: Share) -> None:
     """Every try that brought something on has the tries of a fresh request."""
     share.put(NEW)
@@ -189,19 +202,28 @@ async def test_a_verb_that_loses_any_of_its_replies_is_carried_out_once(
     await each(range(1, rounds), one)
 
 
-async def test_an_append_that_loses_its_reply_adds_once_and_says_what_it_does_not_know(
+@pytest.mark.parametrize(
+    ("name", "is_safe_again"), [("write", True), ("create", False), ("move", False)]
+)
+async def test_a_verb_without_retries_that_loses_its_last_reply_says_that_the_outcome_is_unknown(
     share: Share,
+    name: str,
+    *,
+    is_safe_again: bool,
 ) -> None:
-    async def one(number: int) -> None:
+    path = {"write": "f/a", "create": "f/b", "move": "g/d"}[name]
+    told: list[Unavailable] = []
+    for number in range(1, 7):
+        share.remove(path)
+        share.put(b"small", "f/c")
+        share.put(b"", "g/beside")
         async with Proxy(share.port) as proxy:
-            driver = share.driver(proxy.port)
-            share.put(b"old", f"{number}")
+            driver = share.driver(proxy.port, retries=0)
             await driver.has_folder("x")
             proxy.lose_reply(number)
-            answer = await outcome(driver.extend(f"{number}", Body(b" new")))
-            assert isinstance(answer, Stat | Unavailable)
-            content = share.get(f"{number}")
-            assert content in (b"old", b"old new")
-            assert content == b"old new" or not isinstance(answer, Stat)
-
-    await each(range(1, 8), one)
+            answer = await outcome(VERBS[name](driver))
+        if isinstance(answer, Unavailable) and share.get(path) is not None:
+            told.append(answer)
+    assert told
+    assert all("the outcome is unknown" in error.reason for error in told)
+    assert all(error.retryable is is_safe_again for error in told)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
@@ -57,21 +58,26 @@ VERBS: dict[str, Callable[[SFTPDriver, str], Awaitable[object]]] = {
 
 
 async def test_a_black_hole_is_a_time_out(share: Share) -> None:
-    async def one(verb: str) -> None:
-        async with Proxy(share.port) as proxy:
-            driver = share.driver(proxy.port, retries=0, timeout=0.4)
-            await driver.write(verb, Body(OLD))
-            proxy.black_hole()
-            began = time.monotonic()
-            error = await outcome(VERBS[verb](driver, verb), within=5)
-            assert isinstance(error, Timeout), (verb, error)
-            assert 0.4 <= time.monotonic() - began < 3
-            proxy.let_pass()
-            driver = share.driver(proxy.port)
-            await driver.write(verb, Body(b"goes on"))
-            assert await read(driver, verb) == b"goes on"
+    async def one(verb: str, proxy: Proxy, driver: SFTPDriver) -> None:
+        proxy.black_hole()
+        began = time.monotonic()
+        error = await outcome(VERBS[verb](driver, verb), within=5)
+        assert isinstance(error, Timeout), (verb, error)
+        assert 0.6 <= time.monotonic() - began < 4
+        proxy.let_pass()
+        driver = share.driver(proxy.port)
+        await driver.write(verb, Body(b"goes on"))
+        assert await read(driver, verb) == b"goes on"
 
-    await each(VERBS, one, at_once=5)
+    async with AsyncExitStack() as stack:
+        ready: list[tuple[str, Proxy, SFTPDriver]] = []
+        for verb in VERBS:
+            proxy = await stack.enter_async_context(Proxy(share.port))
+            driver = share.driver(proxy.port, retries=9, timeout=0.6)
+            await driver.write(verb, Body(OLD))  # a login has no longer than a request
+            driver._service.retries = 0
+            ready.append((verb, proxy, driver))
+        await each(ready, lambda case: one(*case), at_once=len(VERBS))
 
 
 async def test_a_black_hole_before_the_first_word_is_a_time_out(share: Share, proxy: Proxy) -> None:
@@ -198,6 +204,61 @@ async def test_a_refusal_has_its_kind_and_changes_nothing(
         await share.aclose()
 
 
+async def test_a_temporary_that_could_not_be_made_is_not_said_to_be_left_behind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Sealed(refusing(create=NO)):  # type: ignore[misc]  # made for this
+        def remove(self, path: bytes) -> None:
+            raise NO
+
+    async with serving(tmp_path, Sealed) as running:
+        share = Share(running, "")
+        assert isinstance(await outcome(share.driver().write("a", Body(b"x"))), PermissionDenied)
+        assert not [told for told in caplog.records if told.name == "storeroom"]
+        await share.aclose()
+
+
+async def test_a_copy_that_finds_no_room_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path, refusing(write=VAGUE, space=VAGUE)) as running:
+        share = Share(running, "")
+        share.put(OLD, "a")
+        assert isinstance(await outcome(share.driver().copy_within("a", "b")), QuotaExceeded)
+        assert share.names() == ["a"]
+        await share.aclose()
+
+
+async def test_more_bytes_than_were_asked_for_are_corrupted(tmp_path: Path) -> None:
+    class Generous(Honest):
+        def read(self, file_obj: object, offset: int, size: int) -> bytes:
+            return super().read(file_obj, offset, size + (100 if offset else 0))
+
+    async with serving(tmp_path, Generous) as running:
+        share = Share(running, "")
+        share.put(NEW[:MIB])
+        source = await share.driver().read(KEY)
+        assert await source.read(100_000) == NEW[:100_000]
+        error = await outcome(source.read())
+        assert isinstance(error, Corrupted)
+        assert "were asked for" in error.reason
+        await source.aclose()
+        await share.aclose()
+
+
+async def test_a_root_that_is_a_file_is_told(each_share: Share) -> None:
+    each_share.put(OLD, "file")
+    for name in ("file", "file/inside"):
+        driver = Share(each_share.server, f"{each_share.name}/{name}").driver()
+        for verb in (
+            driver.write("a", Body(b"x")),
+            driver.extend("a", Body(b"x")),
+            driver.make_folder("a"),
+        ):
+            error = await outcome(verb)
+            assert isinstance(error, Obstructed)
+            assert "root" in error.reason
+        await driver.aclose()
+
+
 async def test_a_failure_without_words_is_looked_into(each_share: Share) -> None:
     share, driver = each_share, each_share.driver()
     share.put(b"x", "file")
@@ -216,6 +277,29 @@ async def test_a_failure_without_words_is_looked_into(each_share: Share) -> None
         assert isinstance(await outcome(driver.copy_within(path, "to")), NotFound)
         assert await driver.remove(path) is False
     assert share.names() == ["file", "folder/inside"]
+
+
+async def test_what_a_server_says_of_a_way_through_a_file_does_not_count(tmp_path: Path) -> None:
+    """OpenSSH says that nothing is there, ProFTPD only that it failed."""
+
+    class Vague(Honest):
+        def lstat(self, path: bytes) -> os.stat_result:
+            try:
+                return os.lstat(self.map_path(path))
+            except NotADirectoryError:
+                raise VAGUE from None
+
+    async with serving(tmp_path, Vague) as running:
+        share, driver = Share(running, ""), Share(running, "").driver()
+        share.put(b"x", "file")
+        for path in ("file/a", "file/a/b"):
+            assert isinstance(await outcome(driver.stat(path)), NotFound)
+            assert isinstance(await outcome(driver.write(path, Body(b"x"))), Obstructed)
+            assert isinstance(await outcome(driver.make_folder(path)), Obstructed)
+            assert await driver.remove(path) is False
+            assert await driver.has_folder(path) is False
+            assert await listed(driver, path) == []
+        await driver.aclose()
 
 
 async def test_folders_that_may_not_be_read_are_denied(tmp_path: Path) -> None:

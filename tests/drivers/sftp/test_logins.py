@@ -1,6 +1,7 @@
 """Host keys and logins: checked by default, and each way to fail has its own way out."""
 
 import asyncio
+import getpass
 import logging
 import os
 import shutil
@@ -18,7 +19,9 @@ from storeroom.drivers.sftp import SFTPDriver
 from tests.drivers.sftp.share import KEY, Share, outcome, read
 from tests.servers.lying_sftp import host_key, serving
 from tests.servers.process import free_port
+from tests.servers.proxy import Proxy
 from tests.servers.sftp import SftpServer
+from tests.servers.sshd import sshd as run_sshd
 
 OTHER = asyncssh.generate_private_key("ssh-ed25519")
 SECRETS = ("a pässword's", "%2F", "hunter2", "PRIVATE KEY", "geheim")
@@ -150,6 +153,18 @@ async def test_a_wrong_key_is_denied(share: Share) -> None:
     assert isinstance(error, PermissionDenied)
 
 
+async def test_a_server_that_has_enough_of_wrong_keys_is_not_asked_again(tmp_path: Path) -> None:
+    with run_sshd(tmp_path / "sshd", more="MaxAuthTries 1") as running:
+        share = Share(running.server, "")
+        async with Proxy(share.port) as proxy:
+            key = OTHER.export_private_key().decode()
+            error = await outcome(share.driver(proxy.port, private_key=key).has_folder("x"))
+            assert isinstance(error, PermissionDenied)
+            assert "too many" in error.reason
+            assert proxy.connections == 1
+        await share.aclose()
+
+
 async def test_a_key_is_a_file_or_text_with_or_without_a_passphrase(
     share: Share, tmp_path: Path
 ) -> None:
@@ -275,6 +290,32 @@ async def test_a_server_that_is_not_there_is_unavailable(share: Share) -> None:
     assert isinstance(await outcome(lost.stat(KEY)), Unavailable)
 
 
+async def test_a_user_without_a_name_is_told_what_to_set(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under any number."""
+    for kind in (KeyError, OSError):
+
+        def nobody(kind: type[Exception] = kind) -> str:
+            raise kind("getpwuid(): uid not found: 1000680000")
+
+        monkeypatch.setattr(getpass, "getuser", nobody)
+        error = await outcome(share.driver().has_folder("x"))
+        assert isinstance(error, ConfigError)
+        assert error.reason.endswith("set the environment variable LOGNAME")
+
+
+def test_a_disk_is_the_one_of_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    places: set[str] = set()
+    for user in ("ada", "bob"):
+        monkeypatch.setattr(getpass, "getuser", lambda user=user: user)
+        places |= {
+            SFTPDriver("h", agent=True).place,
+            SFTPDriver("h", username="eve", agent=True).place,
+        }
+    assert places == {f"sftp://{user}@h:22/" for user in ("ada", "bob", "eve")}
+
+
 async def test_a_server_without_sftp_is_told(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         acceptor = await asyncssh.listen(
@@ -309,6 +350,7 @@ class _Open(asyncssh.SSHServer):
         ({"host_key": "ssh-rsa nonsense"}, "host_key"),
         ({"known_hosts": "x"}, "known_hosts"),
         ({"verify": False}, "verify"),
+        ({"verify": False, "host_key": None, "known_hosts": "x"}, "known_hosts"),
         ({"verify": 0, "host_key": None}, "verify"),
         ({"verify": "no", "host_key": None}, "verify"),
         ({"ciphers": []}, "ciphers"),

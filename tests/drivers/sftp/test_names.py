@@ -130,6 +130,14 @@ async def test_other_names_are_reached_where_the_disk_is_opened_for_them(share: 
             assert isinstance(await outcome(verb(path)), InvalidPath), path
 
 
+async def test_a_name_that_one_disk_is_opened_for_is_copied_to_another(share: Share) -> None:
+    share.put(b"x", "a\\b")
+    other = Share(share.server, f"{share.name}/strict").driver()
+    await share.driver(paths="service").copy("a\\b", "c", disk=other)
+    assert await read(other, "c") == b"x"
+    await other.aclose()
+
+
 async def test_links_are_refused_and_never_followed(each_share: Share, tmp_path: Path) -> None:
     share = each_share
     (tmp_path / "outside").mkdir()

@@ -281,6 +281,27 @@ async def test_what_a_crash_left_is_hidden_and_swept_by_its_age(share: Share) ->
     assert share.names() == ["f/a"]
 
 
+async def test_what_may_not_be_read_or_removed_is_no_end_of_a_sweep(tmp_path: Path) -> None:
+    class Foreign(Honest):
+        def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+            if path.endswith(b"closed"):
+                raise asyncssh.SFTPPermissionDenied("no")
+            return super().scandir(path)
+
+        def remove(self, path: bytes) -> None:
+            if b"theirs" in path:
+                raise asyncssh.SFTPPermissionDenied("no")
+            super().remove(path)
+
+    async with serving(tmp_path, Foreign) as server:
+        share = Share(server, "")
+        for folder in ("a", "closed", "theirs", "z"):
+            share.put(b"half", f"{folder}/.storeroom-tmp-1")
+        assert await share.driver().sweep(timedelta(0)) == 2
+        assert share.names() == ["closed/.storeroom-tmp-1", "theirs/.storeroom-tmp-1"]
+        await share.aclose()
+
+
 async def test_the_root_is_no_folder_to_remove(share: Share) -> None:
     share.put(b"x", "f/a")
     with pytest.raises(InvalidPath, match="names the root"):

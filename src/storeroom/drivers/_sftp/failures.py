@@ -44,6 +44,10 @@ class Refused(Exception):
         return self.code == wire.NO_SUCH_FILE
 
     @property
+    def is_denied(self) -> bool:
+        return self.code == wire.PERMISSION_DENIED
+
+    @property
     def is_vague(self) -> bool:
         """Whether it says no more than that it failed: then one has to look."""
         return self.code == wire.FAILURE
@@ -81,7 +85,7 @@ def _in_common(error: Exception) -> StorageError | None:
         return _lost(error)
     if not isinstance(error, Refused):
         return None
-    if error.code == wire.PERMISSION_DENIED:
+    if error.is_denied:
         return PermissionDenied("the server does not allow this user to do that")
     if error.code == wire.UNSUPPORTED:
         return Unsupported("the server cannot do that")

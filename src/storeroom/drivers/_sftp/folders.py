@@ -1,14 +1,15 @@
 """Folders: made with those above them, and removed with all that is in them."""
 
 import posixpath
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from storeroom.contracts.errors import Obstructed
+from storeroom.contracts.errors import Obstructed, translating
 from storeroom.contracts.values import Visible
-from storeroom.drivers._sftp.failures import Refused, obstructed
+from storeroom.drivers._sftp.failures import Refused, obstructed, reading
 from storeroom.drivers._sftp.listing import Listing
 from storeroom.drivers._sftp.place import Root, steps
 from storeroom.drivers._sftp.rules import Rules
@@ -16,6 +17,7 @@ from storeroom.drivers._sftp.service import Service
 from storeroom.drivers._sftp.session import Session
 from storeroom.drivers._sftp.wire import attributes
 from storeroom.drivers._tree.clearing import empty
+from storeroom.drivers._tree.entry import Entry
 from storeroom.drivers._tree.rule import PathRule
 from storeroom.drivers._tree.temporaries import leftovers
 
@@ -66,12 +68,24 @@ class Folding:
         raise Obstructed("files are written into it again and again")
 
     async def sweep(self, rule: PathRule, older_than: timedelta) -> int:
-        """Remove temporaries of this age: how many."""
+        """Remove temporaries of this age, where this user may: how many."""
         before, count = datetime.now(UTC) - older_than, 0
-        async with aclosing(leftovers(self.listing.of, rule, before)) as paths:
+        async with aclosing(leftovers(self._listed, rule, before)) as paths:
             async for path in paths:
-                count += await self._unlink(path)
+                count += await self._swept(path)
         return count
+
+    async def _listed(self, folder: str) -> Sequence[Entry] | None:
+        with translating(reading, "sweep"):  # a folder that may not be read is known by its kind
+            return await self.listing.of(folder)
+
+    async def _swept(self, path: str) -> bool:
+        try:
+            return await self._unlink(path)
+        except Refused as refused:
+            if not refused.is_denied:
+                raise
+            return False
 
     async def _made(self, session: Session, folder: str, visibility: Visible | None) -> None:
         way = await self.root.way(session, folder) if folder else None
@@ -103,7 +117,10 @@ class Folding:
         above = "/" if posixpath.isabs(self.root.folder) else ""
         for step in filter(None, steps(self.root.folder.removeprefix("/"))):
             name = f"{above}{step}".encode()
-            if await session.found(name) is None:
+            found = await session.found(name)
+            if found is not None and found.kind == "file":
+                raise Obstructed("a file stands where root, or a folder above it, is to be")
+            if found is None:
                 await _make(session, name, self.rules.folder_mode(), linked=True)
 
     async def _unlink(self, path: str) -> bool:

@@ -33,6 +33,8 @@ class HostRule:
 
     def __post_init__(self) -> None:
         if not self.verify:
+            if self.known_hosts is not None:
+                raise ConfigError("verify=False takes any server; leave known_hosts out")
             _log.warning(
                 "the host key of %s is not checked (verify=False): whoever stands between can read "
                 "and change everything",

@@ -39,15 +39,13 @@ class Listing:
         if handle is None:
             return None
         try:
-            names = await _names(session, handle)
+            return await _entries(session, handle, self.root.at(folder) + b"/")
         except Refused as refused:
             if not refused.is_missing:  # some servers open what is not there, and say so now
                 raise
             return None
         finally:
             session.channel.close_handle(handle)
-        inside = self.root.at(folder) + b"/" if folder else self.root.at("") + b"/"
-        return [entry_of(named) for named in await _looked_at(session, inside, names)]
 
     async def _opened(self, session: Session, folder: str) -> bytes | None:
         """A handle, opened while the way to it is looked at; None where it leads to no folder."""
@@ -68,13 +66,14 @@ class Listing:
             return None
 
 
-async def _names(session: Session, handle: bytes) -> list[Named]:
-    found: list[Named] = []
+async def _entries(session: Session, handle: bytes, inside: bytes) -> list[Entry]:
+    """All of them; those of one reply at a time, for many would hold up the loop."""
+    found: list[Entry] = []
     size = 0
     coming: deque[Answer[list[Named]]] = deque(session.names(handle) for _ in range(_AHEAD))
     try:
         while batch := await coming.popleft():
-            found += batch
+            found += map(entry_of, await _looked_at(session, inside, batch))
             size += sum(len(named.name) for named in batch)
             if len(found) > _MOST_NAMES or size > _MOST_BYTES:
                 raise Corrupted("the server's listing does not end")

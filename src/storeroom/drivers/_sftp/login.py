@@ -1,6 +1,7 @@
 """Who comes in: user, password, key, agent; and the way a connection is opened."""
 
 import asyncio
+import getpass
 import os
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,6 +31,7 @@ CIPHERS: Final = (
 _ALIVE: Final = 30
 _WINDOW: Final = 4 << 20
 _PACKET: Final = 32 << 10
+_TOO_MANY: Final = "authentication failures"
 
 
 class _AgentsOnly(list[Any]):
@@ -51,6 +53,17 @@ class Login:
     private_key: str | None = field(default=None, repr=False)
     passphrase: str | None = field(default=None, repr=False)
     agent: bool | str = False
+
+    def user(self) -> str:
+        """Who comes in. Without a name, who runs the program: asyncssh asks for that one anyhow."""
+        try:
+            local = getpass.getuser()
+        except (KeyError, OSError) as error:
+            raise ConfigError(
+                "the user who runs this program has no name, and SSH wants one; set the environment "
+                "variable LOGNAME"
+            ) from error
+        return self.username or local
 
     async def open(self) -> Session:
         """A session on the running loop."""
@@ -88,7 +101,7 @@ class Login:
 
     def _prepared(self) -> tuple[Guest, asyncssh.SSHClientConnectionOptions]:
         """All that reads files, in a worker thread."""
-        guest = self.rule.guest()
+        guest, username = self.rule.guest(), self.user()
         known, algorithms = guest.known, guest.algorithms
         key = None if self.private_key is None else self._key(self.private_key)
         agent: Any = None if not self.agent else () if self.agent is True else self.agent
@@ -101,7 +114,7 @@ class Login:
                 server_host_key_algs=algorithms,
                 x509_trusted_certs=None,  # those of ~/.ssh would do for any host key
                 x509_trusted_cert_paths=[],
-                username=() if self.username is None else self.username,
+                username=username,
                 password=self.password,
                 client_keys=keys,
                 agent_path=agent,
@@ -155,6 +168,11 @@ class Login:
         if isinstance(error, asyncssh.ChannelOpenError):
             return Lost("unreachable", "it opens no SFTP session")
         if isinstance(error, asyncssh.DisconnectError):
+            if _TOO_MANY in error.reason:  # trying again would get this address banned
+                return PermissionDenied(
+                    "the server gave up on this user after too many wrong keys; check username and "
+                    "private_key, which is also the way out where an agent has many"
+                )
             return Lost("dropped", error.reason)
         if isinstance(error, TimeoutError):
             return Lost("idle", "the connection took longer than the time-out")

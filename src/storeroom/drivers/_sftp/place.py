@@ -70,24 +70,23 @@ class Root:
 
 
 async def trodden(answers: Sequence[Answer[Facts | None]], path: str) -> Way:
-    """What the looks say."""
+    """What the looks say, as far as the way goes: of what is behind a file, servers say anything."""
+    nearest = ""
     try:
-        found = [await answer for answer in answers]
-    except BaseException:
+        for step, answer in zip(steps(path), answers, strict=True):
+            facts = await answer
+            if facts is None:
+                return Way(None, nearest)
+            if facts.kind == "link":
+                raise linked()
+            if step == path:
+                return Way(facts, nearest)
+            if facts.kind != "folder":
+                return Way(None, nearest, obstructed=True)
+            nearest = step
+    finally:
         for answer in answers:
             answer.drop()
-        raise
-    nearest = ""
-    for step, facts in zip(steps(path), found, strict=True):
-        if facts is None:
-            return Way(None, nearest)
-        if facts.kind == "link":
-            raise linked()
-        if step == path:
-            return Way(facts, nearest)
-        if facts.kind != "folder":
-            return Way(None, nearest, obstructed=True)
-        nearest = step
     return Way(None, nearest)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from storeroom.contracts.errors import AlreadyExists, StorageError, Unavailable, Unsupported
 from storeroom.contracts.values import WriteOptions
-from storeroom.drivers._sftp.failures import Refused
+from storeroom.drivers._sftp.failures import Lost, Refused
 from storeroom.drivers._sftp.place import Root
 from storeroom.drivers._sftp.service import Service
 from storeroom.drivers._sftp.session import Session
@@ -40,6 +40,11 @@ class Placing:
         """It is in its place, and has no other name any more."""
         try:
             await service.call(self._tried)
+        except Lost as lost:
+            if not self._uncertain:
+                raise
+            # A body that is stored over what is there may be stored once more.
+            raise self._unknown(retryable=self.how.overwrite and self.gone.retryable) from lost
         finally:
             for aside in self._asides:
                 _log.warning("what was in %r may be in %r now; nothing sweeps that", self.to, aside)
@@ -106,10 +111,13 @@ class Placing:
             return True
         if self._is_it(await found):
             return True
-        raise Unavailable(
+        raise self._unknown(retryable=False)
+
+    def _unknown(self, *, retryable: bool) -> Unavailable:
+        return Unavailable(
             "the reply to storing it was lost, so the outcome is unknown; look at the file before "
             "storing it again",
-            retryable=False,
+            retryable=retryable,
         )
 
     def _is_it(self, found: Facts | None) -> bool:

@@ -131,6 +131,8 @@ class _Pieces:
         data = await answer
         if not data:
             raise Corrupted(f"the file ends at {offset}, and {self._found.stop} bytes were told of")
+        if len(data) > count:
+            raise Corrupted(f"the server sent {len(data)} bytes where {count} were asked for")
         if len(data) < count:  # which a server may do; the rest is asked for again
             rest = self._found.session.read(
                 self._found.handle, offset + len(data), count - len(data)

@@ -105,6 +105,12 @@ class _Opening:
         self.task = asyncio.create_task(work)
         self.waiting = 0
 
+    async def end(self, within: float, /) -> None:
+        """It is over; where it was not done, by force."""
+        if not self.task.cancelling():
+            self.task.cancel()
+        await ended(self.task, within)
+
 
 class _Pool:
     """The sessions of one loop."""
@@ -117,7 +123,7 @@ class _Pool:
         self._patience = patience
         self._sessions: list[Session] = []
         self._opening: _Opening | None = None
-        self._closed = False
+        self._ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def ready(self) -> Session | None:
         """A session that needs neither opening nor checking."""
@@ -126,22 +132,25 @@ class _Pool:
 
     async def session(self) -> Session:
         """One that is checked or opened now, once for all who wait; a failure is theirs too."""
+        self._check_open()
         opening = self._opening
         if opening is None or opening.task.done():
             opening = self._opening = _Opening(self._opened())
         opening.waiting += 1
         try:
-            return await asyncio.shield(opening.task)
+            ends: list[asyncio.Future[Any]] = [opening.task, self._ending]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opening.waiting -= 1
+            if not opening.waiting:
+                await self._left(opening)
+        self._check_open()
+        try:
+            return opening.task.result()
         except Lost as lost:
             raise Lost(lost.why, lost.reason) from lost
         except StorageError as error:
             raise copy(error) from error
-        finally:
-            opening.waiting -= 1
-            if not opening.waiting and not opening.task.done():  # nobody wants it any more
-                self._opening = None
-                opening.task.cancel()
-                await ended(opening.task, self._patience)
 
     async def _opened(self) -> Session:
         best = self._best()
@@ -164,17 +173,27 @@ class _Pool:
 
     async def _another(self) -> Session:
         session = await self._connect()
-        if self._closed:
-            session.abort()
-            raise Closed("this driver was closed; build a new one")
         self._sessions.append(session)
         return session
 
     async def aclose(self) -> None:
-        self._closed = True
+        if not self._ending.done():
+            self._ending.set_result(None)
+        if self._opening is not None:
+            await self._left(self._opening)
         sessions, self._sessions = self._sessions, []
         for session in sessions:
             await session.aclose()
+
+    async def _left(self, opening: _Opening) -> None:
+        """Nobody waits for it any more."""
+        if self._opening is opening:
+            self._opening = None
+        await opening.end(self._patience)
+
+    def _check_open(self) -> None:
+        if self._ending.done():
+            raise Closed("this disk was closed; build a new one")
 
     def _best(self) -> Session | None:
         for session in [session for session in self._sessions if session.lost is not None]:

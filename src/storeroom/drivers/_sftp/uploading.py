@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -19,7 +20,7 @@ from storeroom.drivers._sftp.session import Session
 from storeroom.drivers._sftp.wire import Facts, attributes
 from storeroom.drivers._tree.shielded import ended
 
-__all__ = ["Upload"]
+__all__ = ["Upload", "taken"]
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Upload:
         self._tries = service.tries()
         self._session: Session | None = None
         self._handle = b""
+        self._opening: Answer[bytes] | None = None
         self._acknowledged = 0
         self._sent: deque[_Sent] = deque()
         self._begun = False
@@ -97,7 +99,9 @@ class Upload:
             try:
                 size = (await session.facts(handle)).size or 0
                 for at in range(0, size, _COPIED):
-                    await session.copy(handle, at, min(_COPIED, size - at), self._handle, at)
+                    count = min(_COPIED, size - at)
+                    answer = session.copy(handle, at, count, self._handle, at)
+                    await taken(session, self._name, answer, count)
             finally:
                 session.channel.close_handle(handle)
             return size
@@ -123,9 +127,8 @@ class Upload:
         if self._session is not None and self._session.lost is None:
             return self._session
         session = await self._service.session()
-        flags = wire.TO_WRITE | (wire.TO_CREATE if self._begun else wire.TO_CREATE_NEW)
-        is_there, self._begun = self._begun, True
-        handle = await session.open(self._name, flags, mode=self._mode)
+        is_there = self._begun
+        handle = await self._opened(session)
         if is_there:
             await self._check_kept(session, handle)
         self._let_go()
@@ -134,6 +137,19 @@ class Upload:
         for sent in self._sent:
             sent.answer = session.write(handle, sent.offset, sent.pieces)
         return session
+
+    async def _opened(self, session: Session) -> bytes:
+        flags = wire.TO_WRITE | (wire.TO_CREATE if self._begun else wire.TO_CREATE_NEW)
+        is_there, self._begun = self._begun, True
+        self._opening = session.open(self._name, flags, mode=self._mode)
+        # Not awaited itself, for a cancellation would drop it: what it makes is to be removed then.
+        await asyncio.wait([self._opening.future])
+        opening, self._opening = self._opening, None
+        try:
+            return await opening
+        except Refused:
+            self._begun = is_there
+            raise
 
     async def _check_kept(self, session: Session, handle: bytes) -> None:
         """A server that was cut off from its disk may not have what it acknowledged."""
@@ -152,21 +168,10 @@ class Upload:
 
     async def _acknowledge(self, session: Session) -> None:
         sent = self._sent[0]
-        try:
-            await sent.answer
-        except Refused as refused:
-            if refused.is_vague:
-                await self._check_space(session, sent.size)
-            raise
+        await taken(session, self._name, sent.answer, sent.size)
         self._sent.popleft()
         self._acknowledged += sent.size
         self._tries.afresh()
-
-    async def _check_space(self, session: Session, size: int) -> None:
-        if session.offers("statvfs@openssh.com", b"2"):
-            folder = self._name.rpartition(b"/")[0] or b"."
-            if await session.free(folder) < size:
-                raise QuotaExceeded("the server's disk is full, or this user's share of it")
 
     async def _arrived(self, session: Session) -> Facts:
         can_sync = self._syncs and session.offers("fsync@openssh.com")
@@ -212,10 +217,14 @@ class Upload:
             sent.answer.drop()
         session = self._session
         self._let_go()
+        if self._opening is not None:  # removed before it is made, it would stay
+            await _answered(self._opening)
         try:
-            if session is None or session.lost is not None:
-                session = await self._service.session()
-            await session.remove(self._name)
+            if session is not None:
+                with suppress(Lost):
+                    await session.remove(self._name)
+                    return True
+            await self._service.call(lambda session: session.remove(self._name))
         except Refused as refused:
             return refused.is_missing
         except (Lost, StorageError):
@@ -223,5 +232,24 @@ class Upload:
         return True
 
 
+async def taken(session: Session, path: bytes, answer: Answer[None], size: int) -> None:
+    """The server took so many bytes for a path; `QuotaExceeded` where it has no room for them."""
+    try:
+        await answer
+    except Refused as refused:
+        if not refused.is_vague or not session.offers("statvfs@openssh.com", b"2"):
+            raise
+        if await session.free(path.rpartition(b"/")[0] or b".") >= size:
+            raise
+        raise QuotaExceeded("the server's disk is full, or this user's share of it") from refused
+
+
 async def _itself(session: Session) -> Session:
     return session
+
+
+async def _answered(opening: Answer[bytes]) -> None:
+    try:
+        await asyncio.wait([opening.future])
+    finally:
+        opening.drop()

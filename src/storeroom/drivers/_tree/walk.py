@@ -4,6 +4,7 @@ A folder `a` sorts as `a/`, right before its content and behind `a.txt`, as pref
 stores.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final
 
@@ -61,7 +62,9 @@ class Walk:
                 page, below = self._page()
                 if page:
                     yield page
-                if below is not None:
+                if below is None:
+                    await asyncio.sleep(0)  # however long a folder is, others have their turn
+                else:
                     self._ahead.want(self._next(below))
                     await self._enter(below, "")
         finally:

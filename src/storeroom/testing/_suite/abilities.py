@@ -116,6 +116,7 @@ class Appending(Suite):
 
     async def test_a_native_append_makes_a_missing_file(self, store: StorageDriver) -> None:
         native = self.need(store, Append)
+        await native.extend("a", Body(b"the first that the disk sees"))
         await native.extend("new/a", Body(b"x"), WriteOptions(content_type="text/x-odd"))
         assert await content(store, "new/a") == b"x"
         if "content_type" in store.traits.keeps:
