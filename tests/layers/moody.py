@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Literal, TypeVar
 
 from storeroom.contracts.driver import StorageDriver
@@ -54,8 +55,9 @@ class Moody(Around):
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
     ) -> AsyncGenerator[Stat | Folder]:
-        async for entry in super().scan(folder, how):
-            yield entry
+        async with aclosing(super().scan(folder, how)) as entries:
+            async for entry in entries:
+                yield entry
 
     async def _stuck(self) -> None:
         """As a worker thread is: a cancellation waits until it ends."""

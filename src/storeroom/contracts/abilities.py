@@ -1,9 +1,9 @@
 """What a service can do beyond the six verbs: one small Protocol each, and `find()`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
@@ -39,6 +39,7 @@ __all__ = [
     "PresignRead",
     "PresignWrite",
     "PublicUrl",
+    "Shared",
     "Sweep",
     "Tags",
     "Tiers",
@@ -127,6 +128,20 @@ class Origin(Protocol):
     def origin(self, path: str, /) -> tuple[StorageDriver, str]:
         """The innermost driver and the path there, where the bytes are the same as here."""
         ...
+
+
+class Shared(tuple[StorageDriver, str]):  # noqa: SLOT001 - a tuple's subclass can have none
+    """An origin where further drivers hold the same file, at `others`."""
+
+    others: tuple[tuple[StorageDriver, str], ...]
+
+    def __new__(
+        cls, driver: StorageDriver, path: str, others: Iterable[tuple[StorageDriver, str]], /
+    ) -> Self:
+        """The first of them and all others."""
+        shared = super().__new__(cls, (driver, path))
+        shared.others = tuple(others)
+        return shared
 
 
 @runtime_checkable

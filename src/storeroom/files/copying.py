@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from storeroom.contracts.abilities import CopyFrom, Origin, find
+from storeroom.contracts.abilities import CopyFrom, Origin, Shared, find
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import Corrupted, PreconditionFailed, Unsupported
@@ -19,7 +19,8 @@ async def copied_across(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions, /
 ) -> None:
     """Copy to another driver, with type and metadata."""
-    if _origin(driver, path) == _origin(target, to) is not None:
+    places = _places(driver, path)
+    if places and places == _places(target, to):
         await driver.stat(path)
         return
     if not await _at_the_service(driver, path, target, to, how):
@@ -46,9 +47,12 @@ async def streamed(
 async def moved_by_copy(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions, /
 ) -> None:
-    """Copy, compare, and only then remove the source, if it is still what was copied."""
-    if _origin(driver, path) == _origin(target, to) is not None:
-        await driver.stat(path)
+    """Copy, compare, and only then remove the source, if it is still what was copied.
+
+    Where source and target share a place, as a mirror and one of its disks do, nothing is removed.
+    """
+    if _places(driver, path) & _places(target, to):
+        await copied_across(driver, path, target, to, how)
         return
     before = stat = await driver.stat(path)
     if await _at_the_service(driver, path, target, to, how):
@@ -89,3 +93,11 @@ async def _at_the_service(
 def _origin(driver: StorageDriver, path: str) -> tuple[StorageDriver, str] | None:
     native = find(driver, Origin)
     return None if native is None else native.origin(path)
+
+
+def _places(driver: StorageDriver, path: str) -> set[tuple[StorageDriver, str]]:
+    """Where the bytes are, as far as that is known."""
+    origin = _origin(driver, path)
+    if origin is None:
+        return set()
+    return {(*origin,), *(origin.others if isinstance(origin, Shared) else ())}

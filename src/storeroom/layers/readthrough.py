@@ -4,9 +4,20 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Container,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from storeroom.contracts.abilities import (
@@ -16,6 +27,8 @@ from storeroom.contracts.abilities import (
     LocalPath,
     PresignPost,
     PresignWrite,
+    Sweep,
+    find,
 )
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
@@ -39,6 +52,7 @@ from storeroom.contracts.values import (
     WriteOptions,
 )
 from storeroom.files import Files
+from storeroom.files._bounded import each, listed
 from storeroom.files.carrying import carried
 from storeroom.layers._around import Around
 from storeroom.layers._several.errands import Errands
@@ -49,6 +63,7 @@ from storeroom.layers._several.restating import is_here, restated
 
 __all__ = ["ReadThrough"]
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 _CHANGING = frozenset(
@@ -57,6 +72,7 @@ _CHANGING = frozenset(
         *("change_time", "complete_parts", "restore_version", "remove_version"),
     )
 )
+_AT_ONCE = 16
 _NOTED = 10_000
 _log = logging.getLogger("storeroom")
 
@@ -94,6 +110,7 @@ class ReadThrough(Around):
         self._max = math.inf if max_object is None else max_object
         self._patience = patience
         self._health = Health(3)
+        self._storing = Health(3)
         self._errands = Errands()
         self._promotions: dict[str, asyncio.Future[Any]] = {}
         self._changes: Counter[str] = Counter()
@@ -123,7 +140,9 @@ class ReadThrough(Around):
         if copy is not None:
             return copy
         whole = how.start == 0 and how.stop is None
-        if not (is_free and whole) or path in self._promotions or self._changes[path]:
+        if not (is_free and whole) or path in self._promotions or _is_among(self._changes, path):
+            return await self.inner.read(path, how)
+        if not self._storing.is_up and not self._storing.is_due():
             return await self.inner.read(path, how)
         return await self._promoted(path, how)
 
@@ -148,9 +167,23 @@ class ReadThrough(Around):
 
     async def remove_folder(self, folder: str, /) -> bool:
         native = self.inner_ability(Folders)
-        paths = {path async for path in self._copies(folder)}
-        paths |= {path for path in [*self._promotions] if inside(folder, path)}
-        return await self._changed([*paths], lambda: native.remove_folder(folder))
+        return await self._changed((f"{folder}/",), lambda: native.remove_folder(folder))
+
+    def offer(self, kind: Callable[..., A], /) -> A | None:
+        """This layer where the origin has the ability; either disk can have what to sweep."""
+        if kind is Sweep and find(self._fast, kind) is not None:
+            return self  # type: ignore[return-value]  # by its declaration
+        return super().offer(kind)
+
+    async def sweep(self, older_than: timedelta, /) -> int:
+        count = 0 if find(self.inner, Sweep) is None else await super().sweep(older_than)
+        native = find(self._fast, Sweep)
+        if native is not None:
+            try:
+                count += await native.sweep(older_than)
+            except StorageError as error:
+                self._failed(error)
+        return count
 
     async def aclose(self) -> None:
         """Close this layer with what it is storing, and both disks but for shared ones."""
@@ -169,9 +202,12 @@ class ReadThrough(Around):
 
     def _may_use(self, path: str) -> bool:
         """Whether the fast disk is to be asked about the path."""
-        if self._is_blind or (not self._check and path in self._doubted):
+        if self._is_blind:
             return False
-        return self._health.is_up or self._health.is_due()
+        doubted = () if self._check else [*_among(self._doubted, path)]
+        for key in doubted:
+            self._send_drop(key)
+        return not doubted and (self._health.is_up or self._health.is_due())
 
     def _need_metadata(self) -> None:
         if "metadata" not in self._fast.traits.keeps:
@@ -196,7 +232,9 @@ class ReadThrough(Around):
                 await copy.aclose()
                 return None, mark is not None
             stat = await self.inner.stat(path) if self._check else unmarked(copy.stat, mark)
-            if not mark.is_same(Mark.of(stat)) or (not self._check and path in self._doubted):
+            if not mark.is_same(Mark.of(stat)) or (
+                not self._check and _is_among(self._doubted, path)
+            ):
                 await copy.aclose()
                 return None, True
             _check_conditions(stat, how)
@@ -216,12 +254,16 @@ class ReadThrough(Around):
                 return await self._stored_at_once(path, source)
             stat, size = source.stat, source.size
             promoting = Promoting(
-                source, lambda body: self._stored(path, stat, body), self._patience
+                source,
+                lambda body: self._stored(path, stat, body),
+                self._patience,
+                lambda: self._storing.failed(hangs=True),
             )
             self._keep(path, promoting.task)
             chunk_size = source.chunk_size
             return Source(stat, promoting, size=size, release=promoting.stop, chunk_size=chunk_size)
         finally:
+            self._storing.left()
             if self._is_current(path, begun):
                 del self._promotions[path]
 
@@ -234,6 +276,8 @@ class ReadThrough(Around):
         self._keep(path, storing)
         try:
             await asyncio.wait({storing}, timeout=self._patience)
+            if not storing.done():
+                self._storing.failed(hangs=True)
         finally:
             storing.cancel()
         return Source(source.stat, data, chunk_size=source.chunk_size)
@@ -252,7 +296,11 @@ class ReadThrough(Around):
         try:
             await self._fast.write(path, body, how)
         except StorageError as error:
-            self._failed(error)
+            if body.error is None:
+                self._storing.failed()
+                self._failed(error)
+        else:
+            self._storing.answered()
 
     async def _changed(self, paths: Sequence[str], call: Callable[[], Awaitable[T]]) -> T:
         """Do it on the origin; whatever comes of it, no older copy is given from then on."""
@@ -262,7 +310,8 @@ class ReadThrough(Around):
             finally:
                 if not self._check:
                     self._doubt(paths)
-                await asyncio.gather(*(self._dropped(path) for path in paths))
+                count = min(len(paths), _AT_ONCE) or 1
+                await each(listed(paths), str, self._dropped, concurrency=count)
 
     @contextmanager
     def _marked_as_changing(self, paths: Sequence[str]) -> Generator[None]:
@@ -278,8 +327,13 @@ class ReadThrough(Around):
                 if not self._changes[path]:
                     del self._changes[path]
 
-    def _overtake(self, path: str) -> None:
+    def _overtake(self, key: str) -> None:
         """What is being stored is of a file that changes: it must not stay."""
+        folder = key.removesuffix("/")
+        for path in [key] if folder == key else _inside(folder, self._promotions):
+            self._overtake_one(path)
+
+    def _overtake_one(self, path: str) -> None:
         task = self._promotions.pop(path, None)
         if task is None or task.done() or task.get_loop().is_closed():
             return
@@ -291,7 +345,10 @@ class ReadThrough(Around):
         self._late[path] -= 1
         if not self._late[path]:
             del self._late[path]
-            self._errands.send(("drop", path), lambda: self._dropped(path))
+            self._send_drop(path)
+
+    def _send_drop(self, key: str) -> None:
+        self._errands.send(("drop", key), lambda: self._dropped(key))
 
     def _doubt(self, paths: Sequence[str]) -> None:
         self._doubted.update(paths)
@@ -299,21 +356,42 @@ class ReadThrough(Around):
             self._is_blind = True
             _log.warning("too many copies could not be removed; the fast disk is not read any more")
 
-    async def _dropped(self, path: str) -> None:
-        """Remove the copy; one that stays, or may come yet, is not trusted."""
+    async def _dropped(self, key: str) -> None:
+        """Remove a copy, or all in a folder; what stays, or may come yet, is not trusted."""
         if not self._health.is_up and not self._health.is_due():
             return
+        folder = key.removesuffix("/")
         try:
-            found = await self._soon(self._fast.stat(path))
-            if mark_of(found) is not None:
-                await self._soon(self._fast.remove(path))
-        except NotFound:
-            pass
+            if folder == key:
+                await self._drop(key)
+            else:
+                await self._drop_all(folder)
         except StorageError as error:
             self._failed(error)
             return
-        if not self._late[path]:
-            self._doubted.discard(path)
+        if not (self._late[key] if folder == key else _inside(folder, self._late)):
+            self._doubted.discard(key)
+
+    async def _drop(self, path: str) -> None:
+        with suppress(NotFound):
+            found = await self._soon(self._fast.stat(path))
+            if mark_of(found) is not None:
+                await self._soon(self._fast.remove(path))
+
+    async def _drop_all(self, folder: str) -> None:
+        report = await each(self._copies(folder), str, self._drop, concurrency=_AT_ONCE)
+        for error in report.failed.values():
+            raise error
+
+    async def _copies(self, folder: str) -> AsyncGenerator[str]:
+        entries = self._fast.scan(folder, DEEP)
+        try:
+            while (entry := await self._soon(anext(entries, None))) is not None:
+                if isinstance(entry, Stat):
+                    yield entry.path
+        finally:
+            with suppress(RuntimeError):  # it hangs, and so cannot be closed
+                await entries.aclose()
 
     async def _soon(self, call: Awaitable[T]) -> T:
         """What the fast disk answers, or `Timeout`."""
@@ -338,6 +416,11 @@ class ReadThrough(Around):
         except StorageError as error:
             if error.retryable:
                 self._health.failed()
+            else:
+                self._health.answered()
+            raise
+        except BaseException:
+            self._health.left()
             raise
         self._health.answered()
         return answer
@@ -347,20 +430,27 @@ class ReadThrough(Around):
             self._told_failure = True
             _log.warning("the fast disk fails and is done without: %s", error)
 
-    async def _copies(self, folder: str) -> AsyncGenerator[str]:
-        """The copies under a folder."""
-        try:
-            async with aclosing(self._fast.scan(folder, DEEP)) as entries:
-                async for entry in entries:
-                    if isinstance(entry, Stat):
-                        yield entry.path
-        except StorageError as error:
-            self._failed(error)
-            self._is_blind = self._is_blind or not self._check
-
 
 def _check_conditions(stat: Stat, how: ReadOptions) -> None:
     if how.if_match is not None and how.if_match != stat.etag:
         raise PreconditionFailed("the file is not the one that if_match names", path=stat.path)
     if how.if_none_match is not None and how.if_none_match == stat.etag:
         raise NotModified("the file is still the one that if_none_match names", path=stat.path)
+
+
+def _among(keys: Container[str], path: str) -> Iterator[str]:
+    """Those of the keys that are the path, or with a `/` at the end a folder that it is in."""
+    key = path
+    while key:
+        if key in keys:
+            yield key
+        folder, slash, _ = key.removesuffix("/").rpartition("/")
+        key = folder + slash
+
+
+def _is_among(keys: Container[str], path: str) -> bool:
+    return any(True for _ in _among(keys, path))
+
+
+def _inside(folder: str, paths: Iterable[str]) -> list[str]:
+    return [path for path in [*paths] if inside(folder, path)]

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from storeroom import Storage, StorageManager
-from storeroom.contracts.abilities import BulkRemove, Folders, LocalPath, PublicUrl, Tiers, Versions
+from storeroom.contracts.abilities import (
+    Attributes,
+    BulkRemove,
+    Copy,
+    Folders,
+    LocalPath,
+    Move,
+    PublicUrl,
+    Tiers,
+    Times,
+    Versions,
+)
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
     AlreadyExists,
@@ -27,6 +38,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import PLAIN, RemoveOptions, Traits, WriteOptions
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers._several.tee import Tee
 from storeroom.layers.mirror import Mirror
 from storeroom.layers.readonly import ReadOnly
 from storeroom.testing import Faults
@@ -232,6 +244,68 @@ async def test_a_write_that_cannot_be_stopped_spoils_no_later_one() -> None:
     await pair.mirror.aclose()
 
 
+@pytest.mark.parametrize("call", ["get", "put", "stream", "refused"])
+async def test_nobody_who_stops_waits_for_a_disk_that_is_stuck(pair: Pair, call: str) -> None:
+    await pair.mirror.put("a", b"old")
+    disks = list(pair.disks)
+    disks[call == "refused"].be("stuck")
+    first = Faults(disks[0])
+    mirror = Mirror(first, disks[1], patience=0.05)
+    if call == "get":
+        task: asyncio.Future[Any] = asyncio.ensure_future(mirror.get("a"))
+    elif call == "put":
+        task = asyncio.ensure_future(mirror.put("a", b"new"))
+    else:
+        task = asyncio.ensure_future(mirror.put("a", chunks(BIG, BIG)))
+    if call == "refused":
+        first.fail("write", QuotaExceeded)
+    else:
+        await disks[0].called("read" if call == "get" else "write", "a")
+        task.cancel()
+    ended, _ = await asyncio.wait({task}, timeout=2)
+    assert ended
+    assert task.cancelled() or isinstance(task.exception(), QuotaExceeded)
+    for disk in disks:
+        disk.freed.set()
+        disk.be("well")
+    await mirror.aclose()
+
+
+async def test_a_disk_whose_connections_are_all_busy_is_not_taken_for_dead() -> None:
+    """No probe gets through, but the bytes move, or it is the caller who has none."""
+
+    class Pooled(Moody):
+        pool = asyncio.Semaphore(2)
+
+        async def around(self, operation: str, path: str, call: Any, /) -> Any:
+            async with self.pool:
+                return await super().around(operation, path, call)
+
+    pooled = Pooled(MemoryDriver())
+    mirror = Mirror(pooled, MemoryDriver(), patience=0.05)
+    silent = asyncio.Event()
+
+    async def slow(count: int) -> AsyncGenerator[bytes]:
+        yield BIG
+        for _ in range(count):
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    async def waits() -> AsyncGenerator[bytes]:
+        yield BIG
+        await silent.wait()
+        yield b"x"
+
+    async with asyncio.timeout(5):
+        waiting = asyncio.ensure_future(mirror.put("b", waits()))
+        await mirror.put("a", slow(30))
+        silent.set()
+        await waiting
+    assert [await disk.size("a") for disk in mirror.disks] == [len(BIG) + 30] * 2
+    assert mirror._up() == [0, 1]
+    await mirror.aclose()
+
+
 @pytest.mark.parametrize("content", [b"new", BIG])
 async def test_a_cancelled_write_leaves_one_truth(pair: Pair, content: bytes) -> None:
     await pair.mirror.put("a", b"old")
@@ -282,6 +356,17 @@ async def test_an_etag_is_good_for_the_disk_it_is_of(pair: Pair) -> None:
         await pair.mirror.put("a", b"three", if_match=of_second)
 
 
+async def test_a_mirror_of_mirrors_knows_whose_etag_it_is(pair: Pair) -> None:
+    outer = Mirror(pair.mirror, MemoryDriver())
+    await pair.stores[0].put("b", b"moves the first one's numbers on")
+    await outer.put("a", b"one")
+    pair.disks[0].be("down", "read", "stat")
+    etag = (await outer.metadata("a")).etag
+    assert etag == f"0:1:{(await pair.stores[1].stat('a')).etag}"
+    assert await outer.get("a", if_match=etag) == b"one"
+    assert (await outer.metadata("a")).etag == etag
+
+
 async def test_a_quorum_reads_what_another_process_wrote() -> None:
     """Two mirrors over the same disks, of which each knows nothing of what the other one missed."""
     pair = Pair(3, write="quorum")
@@ -314,6 +399,92 @@ async def test_a_file_that_one_disk_lost_is_read_from_the_other(pair: Pair) -> N
     assert await pair.mirror.exists("a")
     assert await pair.mirror.get("a") == b"x"
     assert pair.contents()[0] == {}
+
+
+async def test_what_one_disk_lost_is_changed_all_the_same(pair: Pair) -> None:
+    disk = pair.mirror
+    calls = (
+        lambda: disk.checksum("a"),
+        lambda: disk.visibility("a"),
+        lambda: disk.copy("a", "b"),
+        lambda: disk.set_attributes("a", content_type="text/odd"),
+        lambda: disk.set_visibility("a", "public"),
+        lambda: disk.move("a", "c"),
+    )
+    for call in calls:
+        await disk.put("a", b"x")
+        await pair.stores[0].delete("a")
+        await call()
+    assert pair.contents() == [{"b": b"x", "c": b"x"}] * 2
+    with pytest.raises(NotFound):
+        await disk.copy("a", "d")
+
+
+async def test_a_folder_goes_with_the_files_that_one_disk_lost(pair: Pair) -> None:
+    await pair.mirror.put("f/a", b"x")
+    await pair.mirror.put("f/é", b"x")
+    await pair.stores[0].delete("f/a")
+    assert await pair.mirror.delete_directory("f")
+    assert pair.contents() == [{}, {}]
+
+
+async def test_a_folder_is_there_for_a_file_that_the_first_disk_missed() -> None:
+    pair = Pair(write=1, repair=False)
+    pair.disks[0].be("down", "write")
+    await pair.mirror.put("f/a", b"x")
+    pair.disks[0].be("well")
+    assert await pair.mirror.directory_exists("f")
+    assert not await pair.mirror.directory_exists("g")
+    pair.disks[1].be("down")
+    with pytest.raises(Unavailable):
+        await pair.mirror.directory_exists("f")
+    await pair.mirror.aclose()
+
+
+async def test_a_quorum_makes_nothing_of_an_older_file() -> None:
+    """Another process wrote while one disk was down, which this one has no note of."""
+    pair = Pair(3, write="quorum")
+    other = Mirror(*(store.twin() for store in pair.stores), write="quorum")
+    for path in ("a", "m"):
+        await other.put(path, b"old")
+    pair.disks[0].be("down")
+    for path in ("a", "m"):
+        await pair.mirror.put(path, b"new")
+    elsewhere = MemoryDriver()
+    assert await other.checksum("a", "md5") == await pair.stores[1].checksum("a", "md5")
+    await other.copy("a", "b")
+    await other.move("m", "n")
+    await other.copy("a", "c", disk=elsewhere)
+    for store in pair.stores:
+        assert [await store.get(path) for path in ("b", "n")] == [b"new", b"new"]
+    assert await elsewhere.get("c") == b"new"
+    for kind in (Copy, Move, Attributes, Times, Tiers):
+        assert not other.supports(kind)
+        assert Mirror(MemoryDriver(), MemoryDriver()).supports(kind)
+    with pytest.raises(Unsupported, match="put the file again"):
+        await other.set_attributes("a", content_type="text/odd")
+    await pair.mirror.aclose()
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+async def test_a_move_to_one_of_its_own_disks_removes_nothing(name: str) -> None:
+    disks: dict[str, Any] = {name: {"driver": "memory"} for name in "ab"}
+    disks |= {
+        "all": {"driver": "mirror", "disks": ["a", "b"]},
+        "one": {"driver": "mirror", "disks": ["a", "b"], "write": 1},
+    }
+    storage = StorageManager.isolated({"disks": disks})
+    for mirror in ("all", "one"):
+        disk = storage.disk(mirror)
+        await disk.put("x", b"x")
+        await disk.move("x", "x", disk=name)
+        assert await storage.disk("a").get("x") == await storage.disk("b").get("x") == b"x"
+        await disk.move("x", "y", disk=name)
+        assert await storage.disk(name).all_files() == ["y"]
+        await storage.disk(name).copy("y", "y", disk=mirror)
+        assert await storage.disk("a").get("y") == await storage.disk("b").get("y") == b"x"
+        await disk.delete("y")
+    await storage.aclose()
 
 
 async def test_a_delete_that_a_disk_missed_comes_back_nowhere(pair: Pair) -> None:
@@ -528,6 +699,21 @@ async def test_a_disk_that_comes_back_is_noticed_and_mended() -> None:
     await pair.mirror.aclose()
 
 
+async def test_a_disk_that_is_given_up_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    pair = Pair(write=1, trips=1)
+    pair.disks[0].be("down")
+    caplog.set_level("INFO", "storeroom")
+    for _ in range(3):
+        assert not await pair.mirror.exists("a")
+    pair.disks[0].be("well")
+    await pair.mirror._all_up()
+    await pair.mirror.aclose()
+    assert [record.getMessage() for record in caplog.records] == [
+        "mirror: 'memory 1' does not answer and is done without",
+        "mirror: 'memory 1' answers again",
+    ]
+
+
 async def test_only_a_lack_of_answers_opens_the_breaker() -> None:
     pair = Pair(trips=1)
     for call in (pair.mirror.get("missing"), pair.mirror.metadata("missing")):
@@ -669,3 +855,47 @@ async def test_it_is_found_by_its_class() -> None:
     assert (await mirror.verify()).files == 1
     assert await Storage.disk("a").all_files() == ["t 1/x"]
     assert await mirror.disks[1].get("t 1/x") == b"x"  # type: ignore[attr-defined]
+
+
+async def test_what_compares_leaves_nothing_running_where_a_disk_fails(pair: Pair) -> None:
+    for number in range(20):
+        await pair.mirror.put(f"{number}", b"x")
+    before = asyncio.all_tasks()
+    pair.disks[0].mood = lambda operation, path: (
+        "down" if (operation, path) == ("stat", "0") else "well"
+    )
+    pair.disks[1].be("hangs", "digest")
+    with pytest.raises(Unavailable):
+        await pair.mirror.verify()
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_file_that_is_removed_while_it_is_compared_is_gone(pair: Pair) -> None:
+    await pair.mirror.put("a", b"x")
+
+    class Racing(MemoryDriver):
+        async def digest(self, path: str, algorithm: str, /) -> str:
+            for disk in mirror.disks:
+                await disk.remove(path)
+            return await super().digest(path, algorithm)
+
+    mirror = Mirror(Racing(), MemoryDriver())
+    await mirror.put("a", b"x")
+    assert (await mirror.verify()).ok
+    await mirror.put("a", b"x")
+    assert (await mirror.heal()).done == {}
+
+
+async def test_what_a_branch_of_a_body_raises_is_its_own() -> None:
+    """One error for all would keep alive whatever each of its raisers held."""
+    tee = Tee(Body(lambda: chunks(b"x")), 2)
+    await tee.drop(0)
+    await tee.drop(1)
+    errors: list[Exception] = []
+    for number in range(2):
+        try:
+            await tee.branch(number).content()
+        except Corrupted as error:
+            errors.append(error)
+    first, second = errors
+    assert first is not second

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
@@ -13,6 +12,8 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.errors import NotFound, StorageError
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers._several import mending
+from storeroom.layers._several.turns import _Line
+from storeroom.layers._turns import Turns
 from storeroom.layers.mirror import Mirror
 from tests.layers.moody import Moody
 
@@ -114,7 +115,7 @@ async def test_turns_are_passed_on_when_somebody_stops_waiting() -> None:
 def test_a_forked_process_waits_for_nobodys_turn() -> None:
     """A child that was forked in the middle of a write has nobody who would pass the turn on."""
     mirror = Mirror(MemoryDriver(), MemoryDriver())
-    mirror._turns._lines["a"] = deque()
+    mirror._turns._lines["a"] = _Line(Turns(1, taken=1), 1)
     child = os.fork()
     if not child:
         code = 1

@@ -48,7 +48,9 @@ class TestQuorumOnMemory(Mirrors, OnMemory):
     allowed_skips = (
         MEMORY_HAS_NOT
         | HIDES
-        | {"test_attributes_are_changed_on_a_condition_or_not_at_all": "a write tells no etag"}
+        | dict.fromkeys(
+            ("Attributes", "Copy", "Move", "Tiers", "Times"), "one disk may have an older file"
+        )
     )
     thirds: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
 

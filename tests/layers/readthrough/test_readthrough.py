@@ -4,12 +4,14 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storeroom import StorageManager
-from storeroom.contracts.abilities import LocalPath, PresignPost, PresignWrite
+from storeroom.contracts.abilities import LocalPath, PresignPost, PresignWrite, Sweep
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
     Closed,
@@ -17,10 +19,12 @@ from storeroom.contracts.errors import (
     Corrupted,
     NotFound,
     NotModified,
+    PermissionDenied,
     PreconditionFailed,
     Unavailable,
 )
 from storeroom.contracts.values import Traits
+from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.readthrough import ReadThrough
@@ -218,12 +222,14 @@ async def test_a_fast_disk_that_fails_is_done_without(two: Two, mood: Any) -> No
     await two.store.put("a", BIG)
     await two.store.put("b", b"b")
     assert await two.disk.get("a") == BIG
+    await two.store.put("f/c", b"c")
     two.fast.be(mood)
     async with asyncio.timeout(5):
         assert await two.disk.get("a") == BIG
         assert await two.disk.get("b") == b"b"
         await two.disk.put("a", b"new")
         assert await two.disk.get("a") == b"new"
+        assert await two.disk.delete_directory("f")
     two.fast.freed.set()
     two.fast.be("well")
     await two.quiet()
@@ -285,6 +291,85 @@ async def test_a_copy_that_could_not_be_removed_is_not_trusted() -> None:
     assert await two.disk.get("a") == b"newer"
     assert await two.disk.get("a") == b"newer"
     assert two.copies() == {"a": b"newer"}
+
+
+async def test_a_copy_that_could_not_be_removed_is_removed_when_it_can_be() -> None:
+    two = Two(check=False)
+    for path in ("a", "f/b", "f/g/c"):
+        await two.disk.put(path, b"old")
+        await two.disk.get(path)
+    two.fast.be("down", "remove", "scan")
+    await two.disk.put("a", b"new")
+    await two.disk.delete_directory("f")
+    await two.store.put("f/g/c", b"new")
+    two.fast.be("well")
+    for path in ("a", "f/g/c"):
+        assert await two.disk.get(path) == b"new"
+        await two.quiet()
+        assert await two.disk.get(path) == b"new"
+    assert two.copies() == {"a": b"new", "f/g/c": b"new"}
+    await two.disk.aclose()
+
+
+async def test_a_large_folder_does_not_flood_the_fast_disk(two: Two) -> None:
+    at_once: set[str] = set()
+    most = 0
+
+    class Counting(Moody):
+        async def around(self, operation: str, path: str, call: Any, /) -> Any:
+            nonlocal most
+            at_once.add(path)
+            most = max(most, len(at_once))
+            try:
+                await asyncio.sleep(0)
+                return await super().around(operation, path, call)
+            finally:
+                at_once.discard(path)
+
+    for number in range(100):
+        await two.store.put(f"f/{number}", b"x")
+        await two.disk.get(f"f/{number}")
+    disk = ReadThrough(Counting(two.fast_store), two.store)
+    await disk.delete_directory("f")
+    assert two.copies() == {}
+    assert 1 < most <= 20
+
+
+async def test_a_fast_disk_is_tried_again_whatever_it_said(two: Two) -> None:
+    await two.store.put("a", b"x")
+    faulty = Faults(two.fast)
+    disk = ReadThrough(faulty, two.origin, patience=0.2)
+    faulty.fail("read", Unavailable, times=3)
+    for _ in range(3):
+        await disk.get("a")
+    assert not disk._health.is_up
+    faulty.fail("read", PermissionDenied)
+    async with asyncio.timeout(5):
+        while not disk._health.is_up:
+            await disk.get("a")
+            await asyncio.sleep(0.02)
+    await disk.get("a")
+    assert two.copies() == {"a": b"x"}
+
+
+async def test_where_nothing_can_be_stored_it_is_not_tried_at_every_read(two: Two) -> None:
+    for number in range(20):
+        await two.store.put(f"{number}", b"x")
+    two.fast.be("hangs", "write")
+    for number in range(20):
+        assert await two.disk.get(f"{number}") == b"x"
+    assert [operation for operation, _ in two.fast.calls].count("write") < 5
+
+
+async def test_what_a_crash_left_is_swept_on_both_disks(tmp_path: Path) -> None:
+    fast, origin = (LocalDriver(tmp_path / name) for name in ("fast", "origin"))
+    for disk in (fast, origin):
+        await disk.put("a", b"x")
+        left = Path(disk.local_path("x")).with_name(".storeroom-tmp-1")
+        await asyncio.to_thread(left.write_bytes, b"half")
+    assert await ReadThrough(fast, origin).sweep(timedelta(0)) == 2
+    assert ReadThrough(fast, MemoryDriver()).supports(Sweep)
+    assert not ReadThrough(MemoryDriver(), MemoryDriver()).supports(Sweep)
 
 
 async def test_what_else_lies_on_the_fast_disk_is_neither_given_nor_replaced(two: Two) -> None:

@@ -51,6 +51,7 @@ class Change:
     async def attempt(self, number: int, work: Work, /, body: Body | None = None) -> None:
         """Let one disk do it; what it raises is kept, but for a cancellation."""
         self.begun.add(number)
+        self.failures.pop(number, None)
         try:
             self.answers[number] = await self._ask(number, work, changes=True, body=body)
         except StorageError as error:

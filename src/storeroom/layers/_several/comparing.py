@@ -1,10 +1,10 @@
 """Comparing: whether disks hold the same files, and making it so."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Literal
 
+from storeroom.contracts import threads
 from storeroom.contracts.abilities import Checksum, find
 from storeroom.contracts.comparison import Comparison, Difference
 from storeroom.contracts.driver import StorageDriver
@@ -21,10 +21,12 @@ from storeroom.files._verb import checked_folder
 from storeroom.files.facts import digested
 from storeroom.layers._several.mending import mend
 from storeroom.layers._several.replicated import Replicated
+from storeroom.layers._several.together import together
 
 __all__ = ["Compared"]
 
 _AT_ONCE = 16
+_TRIES = 3
 _ALGORITHMS = ("md5", "sha256")
 
 
@@ -42,10 +44,10 @@ class Compared(Replicated):
         await self._all_up()
         differing: dict[str, Difference] = {}
         count = 0
-        async with aclosing(self._rows(folder)) as rows:
-            async for batch in _batches(rows):
+        async with aclosing(self._batches(folder)) as batches:
+            async for batch in batches:
                 count += len(batch)
-                found = await asyncio.gather(*(self._difference(path, deep=deep) for path in batch))
+                found = await together(self._difference(path, deep=deep) for path in batch)
                 differing |= {one.path: one for one in found if one is not None}
         return Comparison(count, differing)
 
@@ -73,15 +75,18 @@ class Compared(Replicated):
                 done[key] = "mended"
             except StorageError as error:
                 failed[key] = error
-        async with aclosing(self._rows(folder)) as rows:
-            async for batch in _batches(rows):
-                for path in batch:
-                    try:
-                        what = await self._healed(path, preferred, deep=deep)
-                    except StorageError as error:
-                        failed[path] = error
-                    else:
-                        done |= {path: what} if what else {}
+
+        async def one(path: str) -> None:
+            try:
+                what = await self._healed(path, preferred, deep=deep)
+            except StorageError as error:
+                failed[path] = error
+            else:
+                done.update({path: what} if what else {})
+
+        async with aclosing(self._batches(folder)) as batches:
+            async for batch in batches:
+                await together(one(path) for path in batch)
         if not folder and not failed:
             for number in self._ledger.healed():
                 name = self.names[number]
@@ -92,7 +97,7 @@ class Compared(Replicated):
         """Try those that are down; nothing can be said of disks that do not answer."""
         _ = self.inner
         down = [number for number, health in enumerate(self._health) if not health.is_up]
-        answers = await asyncio.gather(*(self._tried(number) for number in down))
+        answers = await together(self._tried(number) for number in down)
         lacking = [self.names[n] for n, up in zip(down, answers, strict=True) if not up]
         if lacking:
             names = ", ".join(map(repr, lacking))
@@ -106,8 +111,7 @@ class Compared(Replicated):
 
     async def _healed(self, path: str, preferred: int | None, *, deep: bool) -> str | None:
         async with self._turns.taken(path):
-            stats = await self._stats(path)
-            marks = await self._marks(path, stats, deep=deep)
+            stats, marks = await self._facts(path, deep=deep)
             if len(set(marks.values())) == 1:
                 return None
             source = self._right(path, stats, marks) if preferred is None else preferred
@@ -141,8 +145,7 @@ class Compared(Replicated):
 
     async def _difference(self, path: str, *, deep: bool) -> Difference | None:
         async with self._turns.taken(path):
-            stats = await self._stats(path)
-            marks = await self._marks(path, stats, deep=deep)
+            stats, marks = await self._facts(path, deep=deep)
         if len(set(marks.values())) == 1:
             return None
         names = self.names
@@ -151,6 +154,16 @@ class Compared(Replicated):
         kind: Literal["missing", "size", "content"] = "content" if len(sizes) == 1 else "size"
         return Difference(path, "missing" if None in stats.values() else kind, found)
 
+    async def _facts(
+        self, path: str, *, deep: bool
+    ) -> tuple[dict[int, Stat | None], dict[int, str]]:
+        """What each disk has, and what tells it from the others'; somebody may remove it meanwhile."""
+        for _ in range(_TRIES):
+            stats = await self._stats(path)
+            with suppress(NotFound):
+                return stats, await self._marks(path, stats, deep=deep)
+        raise Unavailable("it comes and goes while it is compared", path=path)
+
     async def _stats(self, path: str) -> dict[int, Stat | None]:
         async def one(number: int) -> Stat | None:
             try:
@@ -158,8 +171,7 @@ class Compared(Replicated):
             except NotFound:
                 return None
 
-        found = await asyncio.gather(*(one(number) for number in range(len(self._disks))))
-        return dict(enumerate(found))
+        return dict(enumerate(await together(map(one, range(len(self._disks))))))
 
     async def _marks(
         self, path: str, stats: Mapping[int, Stat | None], *, deep: bool
@@ -172,6 +184,17 @@ class Compared(Replicated):
                 hashes = await _hashes([self._disks[number] for number in alike], path)
                 marks |= dict(zip(alike, hashes, strict=True))
         return marks
+
+    async def _batches(self, folder: str) -> AsyncGenerator[list[str]]:
+        batch: list[str] = []
+        async with aclosing(self._rows(folder)) as rows:
+            async for row in rows:
+                batch.append(row)
+                if len(batch) == _AT_ONCE:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
     async def _rows(self, folder: str) -> AsyncGenerator[str]:
         """The paths of all files on all disks, each once, in order."""
@@ -197,7 +220,7 @@ class Compared(Replicated):
                         yield entry.path
                 return
             found = [entry.path async for entry in entries if isinstance(entry, Stat)]
-        for path in sorted(found, key=str.encode):
+        for path in await threads.run(sorted, found, key=str.encode):
             yield path
 
 
@@ -209,28 +232,13 @@ async def _advance(heads: dict[AsyncGenerator[str], str], paths: AsyncGenerator[
         heads[paths] = head
 
 
-async def _batches(rows: AsyncGenerator[str]) -> AsyncGenerator[list[str]]:
-    batch: list[str] = []
-    async for row in rows:
-        batch.append(row)
-        if len(batch) == _AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 async def _hashes(disks: Sequence[StorageDriver], path: str) -> list[str]:
     """The file's hash on each disk: by one algorithm that all services know, else of the bytes."""
     natives = [find(disk, Checksum) for disk in disks]
     if None not in natives:
         for algorithm in _ALGORITHMS:
-            calls = (native.digest(path, algorithm) for native in natives if native is not None)
-            found = await asyncio.gather(*calls, return_exceptions=True)
-            errors = [one for one in found if isinstance(one, BaseException)]
-            if not errors:
-                return [str(one) for one in found]
-            for error in errors:
-                if not isinstance(error, Unsupported):
-                    raise error
-    return list(await asyncio.gather(*(digested(disk, path, "sha256") for disk in disks)))
+            with suppress(Unsupported):
+                return await together(
+                    native.digest(path, algorithm) for native in natives if native is not None
+                )
+    return await together(digested(disk, path, "sha256") for disk in disks)

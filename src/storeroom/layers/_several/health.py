@@ -1,5 +1,6 @@
 """Whether a disk answers: a circuit breaker that only failures of infrastructure open."""
 
+import math
 import threading
 import time
 from secrets import SystemRandom
@@ -18,6 +19,7 @@ class Health:
     """
 
     def __init__(self, trips: int, /) -> None:
+        self.heard = -math.inf
         self._trips = trips
         self._lock = threading.Lock()
         self._failures = 0
@@ -30,21 +32,28 @@ class Health:
         """Whether the disk is asked as usual."""
         return self._until is None
 
+    def hear(self) -> None:
+        """A sign of life; `heard` is when the last one came."""
+        self.heard = time.monotonic()
+
     def answered(self) -> bool:
         """A call came back, whatever it said: whether that is news."""
+        self.hear()
         with self._lock:
             news = self._until is not None
             self._failures, self._pause, self._until, self._tried = 0, _FIRST, None, False
             return news
 
-    def failed(self, *, hangs: bool = False) -> None:
-        """A call failed for lack of an answer."""
+    def failed(self, *, hangs: bool = False) -> bool:
+        """A call failed for lack of an answer: whether the disk is left alone from now on."""
         with self._lock:
+            was_up = self._until is None
             self._failures += 1
             if hangs or self._until is not None or self._failures >= self._trips:
                 self._until = time.monotonic() + self._pause * _random.uniform(0.5, 1)
                 self._pause = min(self._pause * 2, _LONGEST)
             self._tried = False
+            return was_up and self._until is not None
 
     def is_due(self) -> bool:
         """Whether it is time to try, which the caller then has to do."""

@@ -60,4 +60,6 @@ def mark_of(stat: Stat, /) -> Mark | None:
 def unmarked(stat: Stat, mark: Mark, /) -> Stat:
     """The facts of the file that it is a copy of, as far as the copy has them."""
     metadata = {key: value for key, value in (stat.metadata or {}).items() if key != _KEY}
-    return replace(stat, etag=mark.etag, modified=mark.modified, metadata=metadata, version=None)
+    return replace(
+        stat, etag=mark.etag, modified=mark.modified, metadata=metadata, tier=None, version=None
+    )

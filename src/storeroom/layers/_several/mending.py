@@ -13,6 +13,7 @@ from storeroom.contracts.errors import NotFound, PermissionDenied, Unsupported
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import DEEP, RemoveOptions, Stat, WriteOptions
 from storeroom.files.carrying import carried
+from storeroom.layers._several.taking import Taking
 
 __all__ = [
     "CLOCKS_DIFFER",
@@ -58,7 +59,7 @@ async def mend(ask: Asking, path: str, source: int, target: int, over: Stat | No
     async with opened:
         facts = await ask(source, lambda disk: _beside(disk, path))
         how = replace(carried(opened.stat), carried=True)
-        body = Body(lambda: _chunks(opened), size=opened.size)
+        body = Taking(lambda: _chunks(opened), size=opened.size)
 
         async def write(disk: StorageDriver) -> Stat:
             return await disk.write(path, body, _for(disk, how, facts, over))

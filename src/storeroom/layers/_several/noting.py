@@ -1,8 +1,7 @@
 """Noting: which disks missed which changes, and bringing them up to date."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError, NotFound, StorageError
@@ -14,8 +13,6 @@ from storeroom.layers._several.several import SILENT, Several
 from storeroom.layers._several.turns import PathTurns
 
 __all__ = ["Noting"]
-
-T = TypeVar("T")
 
 
 class Noting(Several):
@@ -55,21 +52,6 @@ class Noting(Several):
         up = self._up()
         may = (self._ledger.fresh(path) or self._ledger.doubtful(path)) - set(but)
         return sorted(may, key=lambda number: (number not in up, number))
-
-    async def _read(
-        self, path: str, work: Callable[[StorageDriver], Awaitable[T]]
-    ) -> tuple[int, T]:
-        """The first answer about a path, and whose it is."""
-        failures: dict[int, Exception] = {}
-        for number in self._readers(path):
-            try:
-                answer = await self._ask(number, work)
-            except SILENT as error:
-                failures[number] = error
-                continue
-            self._seen(path, number)
-            return number, answer
-        raise self._nobody(path, failures)
 
     def _seen(self, path: str, number: int) -> None:
         if self._ledger.knows(path):

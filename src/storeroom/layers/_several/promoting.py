@@ -15,7 +15,7 @@ class Promoting(AsyncIterator[bytes]):
     """The bytes of a source, which `store` gets too: all of them, or it is stopped.
 
     Whoever leaves early stops it, and so does a store that takes nothing for `patience` seconds: the
-    reader is served in any case. The last bytes come when the store has ended.
+    reader is served in any case, and `slow` is called. The last bytes come when the store has ended.
     """
 
     def __init__(
@@ -23,11 +23,13 @@ class Promoting(AsyncIterator[bytes]):
         source: Source,
         store: Callable[[Body], Awaitable[object]],
         patience: float,
+        slow: Callable[[], object],
         /,
     ) -> None:
         self._source = source
         self._size = source.size
         self._patience = patience
+        self._slow = slow
         self._done = 0
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
         self._loop = asyncio.get_running_loop()
@@ -70,9 +72,11 @@ class Promoting(AsyncIterator[bytes]):
             return
         putting = asyncio.ensure_future(self._queue.put(piece))
         try:
-            await asyncio.wait(
+            done, _ = await asyncio.wait(
                 {putting, self.task}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED
             )
+            if not done:
+                self._slow()
         finally:
             if not putting.done():
                 putting.cancel()
@@ -81,7 +85,9 @@ class Promoting(AsyncIterator[bytes]):
     async def _finish(self) -> None:
         await self._feed(None)
         if not self.task.done():
-            await asyncio.wait({self.task}, timeout=self._patience)
+            done, _ = await asyncio.wait({self.task}, timeout=self._patience)
+            if not done:
+                self._slow()
         self.stop()
 
     async def _pieces(self) -> AsyncGenerator[bytes]:

@@ -1,11 +1,13 @@
 """Reading: from the first disk that answers and has the file as it is."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import NotFound, StorageError
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import DEEP, WHOLE, Folder, ReadOptions, ScanOptions, Stat
@@ -14,6 +16,8 @@ from storeroom.layers._several.restating import restated
 from storeroom.layers._several.several import SILENT
 
 __all__ = ["Reading"]
+
+T = TypeVar("T")
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -26,22 +30,7 @@ class Reading(Noting):
         return self._told(number, stat)
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
-        failures: dict[int, Exception] = {}
-        number: int | None = None
-        while True:
-            if self._asked == 1:
-                number = next(iter(self._readers(path, failures)), None)
-                if number is None:
-                    raise self._nobody(path, failures)
-            else:
-                number, _ = await self._looked(path, failures)
-            try:
-                return await self._opened(number, path, how)
-            except SILENT as error:
-                failures[number] = error
-            except NotFound as missing:
-                number, _ = await self._elsewhere(path, {number: missing}, failures)
-                return await self._opened(number, path, how)
+        return await self._served(path, lambda number: self._opened(number, path, how))
 
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
@@ -54,15 +43,58 @@ class Reading(Noting):
                 first = await self._ask(number, lambda _, entries=entries: anext(entries, None))  # type: ignore[misc]
             except SILENT as error:
                 failures[number] = error
-                with suppress(RuntimeError):  # it hangs, and so cannot be closed
-                    await entries.aclose()
+                await _closed(entries)
                 continue
+            except BaseException:
+                await _closed(entries)
+                raise
             async with aclosing(entries):
                 if first is not None:
                     yield self._told_entry(number, first)
                     async for entry in entries:
                         yield self._told_entry(number, entry)
             return
+
+    async def _served(self, path: str, work: Callable[[int], Awaitable[T]]) -> T:
+        """What the first disk answers that has the file as it is."""
+        failures: dict[int, Exception] = {}
+        while True:
+            number = await self._server(path, failures)
+            try:
+                return await work(number)
+            except SILENT as error:
+                failures[number] = error
+            except NotFound as missing:
+                number, _ = await self._elsewhere(path, {number: missing}, failures)
+                return await work(number)
+
+    async def _server(self, path: str, failures: dict[int, Exception]) -> int:
+        if self._asked > 1:
+            number, _ = await self._looked(path, failures)
+            return number
+        for number in self._readers(path, failures):
+            return number
+        raise self._nobody(path, failures)
+
+    async def _answer(self, path: str, work: Callable[[StorageDriver], Awaitable[T]]) -> T:
+        async def one(number: int) -> T:
+            answer = await self._ask(number, work)
+            self._seen(path, number)
+            return answer
+
+        return await self._served(path, one)
+
+    async def _answer_of_folder(
+        self, folder: str, work: Callable[[StorageDriver], Awaitable[T]]
+    ) -> T:
+        """What the first disk answers that misses nothing in the folder."""
+        failures: dict[int, Exception] = {}
+        while True:
+            number = await self._lister(folder, failures)
+            try:
+                return await self._ask(number, work)
+            except SILENT as error:
+                failures[number] = error
 
     def _told_vaguely(self, number: int, stat: Stat) -> Stat:
         """The facts as one disk tells them, without an etag where a read may take another's file."""
@@ -72,15 +104,16 @@ class Reading(Noting):
         return entry if isinstance(entry, Folder) else self._told_vaguely(number, entry)
 
     async def _opened(self, number: int, path: str, how: ReadOptions) -> Source:
-        if number and (how.if_match or how.if_none_match):
+        if how.if_match or how.if_none_match:
             other = how.if_none_match and self._etag_of(number, how.if_none_match)
-            own = self._match(number, how.if_match, path)
+            own = how.if_match and (self._etag_of(number, how.if_match) or how.if_match)
+            if number:
+                own = self._match(number, how.if_match, path)
             how = replace(how, if_match=own, if_none_match=other)
         source = await self._ask(number, lambda disk: disk.read(path, how))
         self._seen(path, number)
-        if not number:
-            return source
-        return await restated(source, self._told(number, source.stat))
+        told = self._told(number, source.stat)
+        return source if told is source.stat else await restated(source, told)
 
     async def _looked(
         self, path: str, failures: dict[int, Exception] | None = None
@@ -176,6 +209,11 @@ class Reading(Noting):
         if not left:
             raise self._nobody(folder, failures)
         return left[0]
+
+
+async def _closed(entries: AsyncGenerator[object]) -> None:
+    with suppress(RuntimeError):  # it hangs, and so cannot be closed
+        await entries.aclose()
 
 
 def _newest(stats: dict[int, Stat]) -> int:

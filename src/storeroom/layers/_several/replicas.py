@@ -20,8 +20,10 @@ from storeroom.contracts.errors import (
 from storeroom.contracts.values import ANY, PLAIN, RemoveOptions, Stat, WriteOptions
 from storeroom.files._verb import checked
 from storeroom.layers._several.change import Change, Work
+from storeroom.layers._several.mending import mend
 from storeroom.layers._several.reading import Reading
 from storeroom.layers._several.tee import Tee
+from storeroom.layers._several.together import ended
 
 __all__ = ["Replicas"]
 
@@ -187,20 +189,36 @@ class Replicas(Reading):
             takers = [lead, *(number for number in takers if number != lead)]
             change = Change(self._ask, self.names, path, self._needed, None)
             numbers = {id(disk): number for number, disk in enumerate(self._disks)}
-            try:
-                await self._spread(
+
+            def spread() -> Awaitable[None]:
+                return self._spread(
                     change,
                     takers,
                     lambda disk: first(disk, numbers[id(disk)]),
                     lambda disk: then(disk, numbers[id(disk)]),
                     conditional=_is_conditional(how),
                 )
+
+            try:
+                await spread()
+            except NotFound as missing:
+                if based_on is None:
+                    raise
+                await self._bring_back(based_on, takers, missing)
+                await spread()
             finally:
                 for one in paths:
                     self._note(one, change, gone=gone or one != path)
                     self._send_mending(one)
             change.answer(takers, self._counted(takers))
             return change
+
+    async def _bring_back(self, path: str, takers: list[int], missing: NotFound) -> None:
+        """Give a file to the takers that lost it, if another disk still has it."""
+        source, _ = await self._elsewhere(path, {takers[0]: missing}, {})
+        for number, stat in (await self._found(path, takers)).items():
+            if stat is None:
+                await mend(self._ask, path, source, number, None)
 
     def _note(self, path: str, change: Change, *, gone: bool = False) -> None:
         etags: dict[int, str] = {}
@@ -266,7 +284,7 @@ class Replicas(Reading):
             await tee.release()
             await asyncio.wait(tasks)
         finally:
-            await _ended(pump, *tasks)
+            await ended(pump, *tasks)
 
 
 async def _small(body: Body) -> bytes | None:
@@ -276,15 +294,6 @@ async def _small(body: Body) -> bytes | None:
     if len(await body.peek(_SMALL + 1)) > _SMALL:
         return None
     return await body.content()
-
-
-async def _ended(*tasks: "asyncio.Future[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()
 
 
 def _is_conditional(how: WriteOptions) -> bool:

@@ -1,7 +1,7 @@
 """Replicated: what of the abilities disks with the same files have together."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from storeroom.contracts.abilities import (
     Origin,
     PresignRead,
     PublicUrl,
+    Shared,
     Sweep,
     Tags,
     Tiers,
@@ -40,6 +41,7 @@ from storeroom.files._verb import checked_folder
 from storeroom.files.copying import streamed
 from storeroom.layers._several.mending import remove_empty
 from storeroom.layers._several.replicas import Replicas
+from storeroom.layers._several.several import SILENT
 from storeroom.signing import UrlSigner
 
 __all__ = ["Replicated"]
@@ -47,6 +49,9 @@ __all__ = ["Replicated"]
 A = TypeVar("A")
 
 _AT_ONCE = 8
+_AS_IT_IS: frozenset[Callable[..., Any]] = frozenset((Copy, Move, Attributes, Times, Tiers))
+"""What a disk makes of the file it has, which may be old where a read asks more than one."""
+
 _ON_ONE: frozenset[Callable[..., Any]] = frozenset(
     (PublicUrl, PresignRead, VerifyUrl, Origin, Checksum, Sweep)
 )
@@ -81,7 +86,7 @@ class Replicated(
 
     def offer(self, kind: Callable[..., A], /) -> A | None:
         """This layer where one disk has the ability and that is enough, or all have it."""
-        if kind not in self.adapts:
+        if kind not in self.adapts or (kind in _AS_IT_IS and self._asked > 1):
             return None
         enough = any if kind in _ON_ONE else all
         if not enough(_native(disk, kind) is not None for disk in self._disks):
@@ -109,7 +114,10 @@ class Replicated(
         raise denied
 
     def origin(self, path: str, /) -> tuple[StorageDriver, str]:
-        return self._one(Origin, path).origin(path)
+        found = [native.origin(path) for disk in self._disks if (native := find(disk, Origin))]
+        if self._asked > 1:  # one disk alone may have an older file
+            return Shared(self, path, found)
+        return Shared(*self._one(Origin, path).origin(path), found)
 
     async def digest(self, path: str, algorithm: str, /) -> str:
         able = {id(disk) for disk in self._disks if find(disk, Checksum) is not None}
@@ -119,8 +127,7 @@ class Replicated(
                 raise Unsupported(why_absent(disk, Checksum), path=path)
             return await _of(disk, Checksum).digest(path, algorithm)
 
-        _, found = await self._read(path, one)
-        return found
+        return await self._answer(path, one)
 
     async def sweep(self, older_than: timedelta, /) -> int:
         _ = self.inner
@@ -168,8 +175,7 @@ class Replicated(
         return await self._told_change((path, to), first, then, how, based_on=path)
 
     async def read_visibility(self, path: str, /) -> Visible:
-        _, found = await self._read(path, lambda disk: _of(disk, Visibility).read_visibility(path))
-        return found
+        return await self._answer(path, lambda disk: _of(disk, Visibility).read_visibility(path))
 
     async def change_visibility(self, path: str, visibility: Visible, /) -> None:
         await self._everywhere(
@@ -178,10 +184,9 @@ class Replicated(
 
     async def has_folder(self, folder: str, /) -> bool:
         folder = checked_folder(self, folder)
-        _, found = await self._read(
-            f"{folder}/", lambda disk: _of(disk, Folders).has_folder(folder)
+        return await self._answer_of_folder(
+            folder, lambda disk: _of(disk, Folders).has_folder(folder)
         )
-        return found
 
     async def make_folder(self, folder: str, visibility: Visible | None = None, /) -> None:
         folder = checked_folder(self, folder)
@@ -207,18 +212,34 @@ class Replicated(
         report = await each(self._files(folder), str, self.remove, concurrency=_AT_ONCE)
         for error in report.failed.values():
             raise error
+        left = await self._left(folder)
+        for path in left:
+            await self.remove(path)
 
         def remove(disk: StorageDriver, _: int) -> Awaitable[bool]:
             return remove_empty(disk, folder)
 
         change = await self._changed((f"{folder}/",), remove, remove)
-        return bool(report.done) or True in change.answers.values()
+        return bool(report.done or left) or True in change.answers.values()
 
     async def _files(self, folder: str) -> AsyncGenerator[str]:
         async with aclosing(self.scan(folder, DEEP)) as entries:
             async for entry in entries:
                 if isinstance(entry, Stat):
                     yield entry.path
+
+    async def _left(self, folder: str) -> list[str]:
+        """The files in a folder that the disk which lists it did not have."""
+
+        async def files(disk: StorageDriver) -> set[str]:
+            async with aclosing(disk.scan(folder, DEEP)) as entries:
+                return {entry.path async for entry in entries if isinstance(entry, Stat)}
+
+        found: set[str] = set()
+        for number in self._up():
+            with suppress(*SILENT):
+                found |= await self._ask(number, files)
+        return sorted(found)
 
     async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
         plain = replace(how, overwrite=True, if_match=None)
@@ -237,8 +258,7 @@ class Replicated(
         await self._everywhere(path, lambda disk: _of(disk, Times).change_time(path, modified))
 
     async def read_tags(self, path: str, /) -> Mapping[str, str]:
-        _, found = await self._read(path, lambda disk: _of(disk, Tags).read_tags(path))
-        return found
+        return await self._answer(path, lambda disk: _of(disk, Tags).read_tags(path))
 
     async def change_tags(self, path: str, tags: Mapping[str, str], /) -> None:
         await self._everywhere(path, lambda disk: _of(disk, Tags).change_tags(path, tags))

@@ -1,10 +1,12 @@
 """Several: a layer that stands on more than one disk, and knows which of them answer."""
 
 import asyncio
+import logging
 import math
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from storeroom.files import Files
 from storeroom.layers._base import Layer
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
+from storeroom.layers._several.taking import Taking
 
 __all__ = ["SILENT", "Several", "common"]
 
@@ -33,7 +36,7 @@ SILENT = (Unavailable, Timeout)
 _PROBE = "storeroom-is-it-there"
 _LEFT = "left"
 _GRACE = 0.1
-_RARELY = 8.0
+_log = logging.getLogger("storeroom")
 
 
 class Several(Layer):
@@ -133,12 +136,19 @@ class Several(Layer):
         if answers:
             self._note_answer(number)
         else:
-            self._health[number].failed(hangs=True)
+            self._note_silence(number, hangs=True)
         return answers
 
     def _note_answer(self, number: int) -> None:
         if self._health[number].answered():
+            _log.info("%s: %r answers again", self._label, self.names[number])
             self._returned(number)
+
+    def _note_silence(self, number: int, *, hangs: bool = False) -> None:
+        if self._health[number].failed(hangs=hangs):
+            _log.warning(
+                "%s: %r does not answer and is done without", self._label, self.names[number]
+            )
 
     def _returned(self, number: int) -> None:
         """A disk that was down answers again."""
@@ -157,18 +167,23 @@ class Several(Layer):
         A call that cannot be stopped is left to itself, and the disk `is_busy` until it ends where it
         `changes` something. What the caller's own `body` raises says nothing about the disk.
         """
+        if isinstance(body, Taking):
+            body.heard = self._health[number].hear
         task = asyncio.ensure_future(work(self._disks[number]))
         try:
-            await self._watched(number, task)
-        except BaseException as error:
-            await self._stopped(task, (_LEFT, number, changes), error)
-            if not task.done() or task.cancelled() or isinstance(error, asyncio.CancelledError):
+            await self._watched(number, task, body)
+        except asyncio.CancelledError:
+            await self._stopped(number, task, changes=changes, is_alive=changes)
+            raise
+        except BaseException:
+            await self._stopped(number, task, changes=changes)
+            if not task.done() or task.cancelled():
                 raise
         try:
             answer = task.result()
         except SILENT as error:
             if body is None or body.error is not error:
-                self._health[number].failed()
+                self._note_silence(number)
             raise
         except StorageError:
             self._note_answer(number)
@@ -180,17 +195,29 @@ class Several(Layer):
         """Whether a change that nobody waits for any more may still happen on the disk."""
         return self._errands.is_under_way((_LEFT, number, True))
 
-    async def _watched(self, number: int, task: "asyncio.Future[Any]") -> None:
-        """Wait for the task as long as the disk is alive."""
+    async def _watched(
+        self, number: int, task: "asyncio.Future[Any]", body: Body | None = None
+    ) -> None:
+        """Wait for the task as long as the disk is alive, or waits for the `body` itself."""
+        health, since = self._health[number], time.monotonic()
         wait = self._patience
         while not task.done():
             await asyncio.wait({task}, timeout=wait)
-            if not task.done() and not await self._answers(number, task):
-                self._health[number].failed(hangs=True)
+            now = time.monotonic()
+            if isinstance(body, Taking) and body.waits:
+                since = now
+            wait = max(since, health.heard) + self._patience - now
+            if task.done() or wait > 0:
+                continue
+            if await self._answers(number, task):
+                health.hear()
+            elif health.heard < now:
+                self._note_silence(number, hangs=True)
                 raise Timeout(
-                    f"{self.names[number]!r} has not answered for {wait:g} s, and no probe either"
+                    f"{self.names[number]!r} has not answered for {self._patience:g} s, "
+                    "and no probe either"
                 )
-            wait = min(wait * 2, _RARELY)
+            wait = self._patience
 
     async def _answers(self, number: int, instead: "asyncio.Future[Any] | None" = None) -> bool:
         """Whether the disk answers a probe within our patience, or what runs `instead` ends."""
@@ -202,36 +229,47 @@ class Several(Layer):
                 return True
             return probe.done() and not isinstance(probe.exception(), SILENT)
         finally:
-            await self._stopped(probe, (_LEFT, number, False), None)
+            await self._stopped(number, probe)
 
     async def _stopped(
-        self, task: "asyncio.Future[Any]", key: Hashable, why: BaseException | None
+        self,
+        number: int,
+        task: "asyncio.Future[Any]",
+        *,
+        changes: bool = False,
+        is_alive: bool = False,
     ) -> None:
-        """Stop a task and wait until it has, which for a disk that hangs is only a moment."""
+        """Stop a task and wait a moment until it has, or as long as the disk `is_alive`."""
         if not task.done():
             task.cancel()
             try:
-                patience = None if isinstance(why, asyncio.CancelledError) else _GRACE
-                await asyncio.wait({task}, timeout=patience)
+                if is_alive:
+                    with suppress(Timeout):
+                        await self._watched(number, task)
+                else:
+                    await asyncio.wait({task}, timeout=_GRACE)
             finally:
                 if not task.done():
-                    self._errands.keep(key, task)
+                    self._errands.keep((_LEFT, number, changes), task)
         if task.done() and not task.cancelled():
             task.exception()
 
     def _told(self, number: int, stat: Stat) -> Stat:
         """The facts as they are told outside: an etag says which disk it is of, if not of the first."""
-        if not number or stat.etag is None:
+        if stat.etag is None or not (number or self._is_marked(stat.etag)):
             return stat
         return replace(stat, etag=f"{number}:{stat.etag}")
 
     def _etag_of(self, number: int, etag: str) -> str | None:
         """The disk's own etag, None for that of another disk's file."""
-        for other in range(1, len(self._disks)):
-            mark = f"{other}:"
-            if etag.startswith(mark):
-                return etag[len(mark) :] if other == number else None
+        if self._is_marked(etag):
+            other, _, own = etag.partition(":")
+            return own if int(other) == number else None
         return None if number else etag
+
+    def _is_marked(self, etag: str) -> bool:
+        """Whether it begins with a disk's number, which the etags of a mirror among the disks do too."""
+        return etag.partition(":")[0] in map(str, range(len(self._disks))) and ":" in etag
 
     def _match(self, number: int, etag: str | None, path: str) -> str | None:
         """`if_match` as this disk knows it."""

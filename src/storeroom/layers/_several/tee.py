@@ -7,11 +7,11 @@ from contextlib import aclosing
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Corrupted
+from storeroom.layers._several.taking import Taking
 
 __all__ = ["Tee"]
 
 _AHEAD = 4 << 20
-_GIVEN_UP = Corrupted("nobody waits for this disk any more")
 
 
 class Tee:
@@ -33,9 +33,9 @@ class Tee:
         self._released = False
         self._moved = asyncio.Condition()
 
-    def branch(self, number: int, /) -> Body:
+    def branch(self, number: int, /) -> Taking:
         """The body for one disk."""
-        return Body(lambda: self._pieces(number), size=self._body.size)
+        return Taking(lambda: self._pieces(number), size=self._body.size)
 
     async def pump(self) -> None:
         """Read the body until it ends; to be run beside the branches."""
@@ -44,7 +44,7 @@ class Tee:
                 async for chunk in chunks:
                     await self._put(chunk)
         except BaseException as error:
-            self._error = error if isinstance(error, Exception) else _GIVEN_UP
+            self._error = error if isinstance(error, Exception) else _given_up()
             raise
         finally:
             self._ended = True
@@ -81,7 +81,7 @@ class Tee:
                 if self._error is not None:
                     raise self._error
                 if at is None:
-                    raise _GIVEN_UP  # an end would be taken for that of the body
+                    raise _given_up()  # an end would be taken for that of the body
                 if at == self._end:
                     return
                 chunk = self._chunks[at - self._start]
@@ -107,3 +107,7 @@ class Tee:
         while self._start < behind:
             self._held -= len(self._chunks.popleft())
             self._start += 1
+
+
+def _given_up() -> Corrupted:
+    return Corrupted("nobody waits for this disk any more")

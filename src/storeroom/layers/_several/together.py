@@ -1,0 +1,29 @@
+"""Together: several calls at once, of which none goes on when one of them failed."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
+
+__all__ = ["ended", "together"]
+
+T = TypeVar("T")
+
+
+async def together(calls: Iterable[Awaitable[T]], /) -> list[T]:
+    """What all of them answer, in order; the first failure is raised when the others have ended."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await ended(*tasks)
+
+
+async def ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Stop tasks, and wait until they have."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
