@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from storeroom.contracts import forks
 from storeroom.contracts.errors import InvalidArgument
 from storeroom.events import Event, EventName, Events
 
@@ -234,6 +235,16 @@ async def test_listeners_may_come_and_go_while_one_is_told(
     await events.tell(WRITTEN)
     await events.tell(WRITTEN)
     assert heard == ["once", "new:written"]
+
+
+async def test_a_lock_that_was_held_at_a_fork_holds_up_nobody(
+    events: Events, heard: list[str]
+) -> None:
+    with events._lock:
+        forks._forked()
+        events.on("written", Ear("child", heard))
+        await events.tell(WRITTEN)
+    assert heard == ["child:written"]
 
 
 async def test_who_listened_comes_back(events: Events, heard: list[str]) -> None:

@@ -281,6 +281,25 @@ async def test_a_listener_may_use_the_manager(manager: StorageManager) -> None:
     assert seen == ["x.done", "x"]
 
 
+async def test_what_a_listener_does_is_a_verb_of_its_own(manager: StorageManager) -> None:
+    async def mirror(event: Event) -> None:
+        await manager.copy("x", "y")
+        with pytest.raises(NotFound) as caught:
+            await manager.get("missing")
+        assert caught.value.operation == "get"
+
+    off = manager.events.on("written", mirror)
+    verbs: list[tuple[str, str | None]] = []
+    for name in ("written", "copied", "failed"):
+        manager.events.on(name, lambda event: verbs.append((event.name, event.verb)))  # type: ignore[call-overload]
+    with manager.fake() as fake:
+        await manager.put("x", b"1")
+        off()
+        assert verbs == [("copied", "copy"), ("failed", "get"), ("written", "put")]
+        assert fake.calls == [("put", "x"), ("copy", "x", "y"), ("get", "missing")]
+    assert manager.events.failures == 0
+
+
 async def test_listeners_come_back_after_a_test(manager: StorageManager, told: Told) -> None:
     state = manager._saved()
     late = Told()

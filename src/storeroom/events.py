@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, overload
 
 from storeroom.contracts.errors import InvalidArgument
+from storeroom.contracts.forks import after_fork
 from storeroom.contracts.nearest import nearest
 from storeroom.contracts.values import Stat
 
@@ -86,7 +87,8 @@ class Events:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Events._renew)
         self._heard: Mapping[str, tuple[_Hearing, ...]] = {}
         self._failures = 0
 
@@ -167,6 +169,9 @@ class Events:
         """Listen as at the time of `saved`."""
         with self._lock:
             self._heard = heard
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def _put_on(self, name: str, listener: Listener) -> Callable[[], None]:
         if not callable(listener):

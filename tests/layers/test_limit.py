@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from storeroom.contracts import forks
 from storeroom.contracts.abilities import LocalPath, Origin
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
@@ -263,6 +264,14 @@ async def test_after_a_fork_every_place_is_free() -> None:
     turns.start_afresh()
     async with turns, turns:
         assert turns._free == 0
+
+
+def test_after_a_fork_nothing_is_on_its_way() -> None:
+    bucket = Bucket(1000)
+    with bucket._lock:
+        bucket._free_at += 2e18
+        forks._forked()
+        assert bucket.due(100) == 0
 
 
 class Watch:

@@ -27,6 +27,7 @@ SYNCHRONOUS = {"public_url", "origin", "local_path"}
 WORK = {
     *("complete_parts", "copy_from", "copy_within", "digest", "remove_folder", "remove_many"),
     *("rename", "restore_version", "sweep"),
+    *("change_attributes", "change_tier"),  # on S3 they are copies
 }
 
 

@@ -10,8 +10,9 @@ __all__ = ["Stats", "Tally"]
 class Tally:
     """What became of the calls of one operation.
 
-    `calls` are those that ended, `failures` among them those that failed, `under_way` those that did
-    not end yet. `read` and `written` are bytes, `seconds` the time of all, `longest` of the longest.
+    `calls` are those that ended, `under_way` those that did not end yet. `failures` is how often one
+    failed, of a removal of many how many paths did. `read` and `written` are bytes, `seconds` the time
+    of all, `longest` of the longest.
     """
 
     calls: int = 0

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from storeroom.contracts.forks import after_fork
+
 __all__ = ["Bucket"]
 
 _BURST = 0.25
@@ -18,12 +20,17 @@ class Bucket:
     meter": https://en.wikipedia.org/wiki/Leaky_bucket). `now` is a clock in seconds.
     """
 
-    __slots__ = ("_free_at", "_lock", "_now", "piece", "rate")
+    __slots__ = ("__weakref__", "_free_at", "_lock", "_now", "piece", "rate")
 
     def __init__(self, rate: int, /, *, now: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
         self.piece = max(_SMALLEST, int(rate * _BURST))
         self._now = now
+        self.start_afresh()
+        after_fork(self, Bucket.start_afresh)
+
+    def start_afresh(self) -> None:
+        """Forget what is on its way: it passes in another process after a fork."""
         self._free_at = -1e18
         self._lock = threading.Lock()
 

@@ -1,11 +1,11 @@
 """Turns: how many may be at work at once, served in the order they came, also across event loops."""
 
 import asyncio
-import os
 import threading
 from collections import deque
 from types import TracebackType
-from weakref import WeakSet
+
+from storeroom.contracts.forks import after_fork
 
 __all__ = ["Turns"]
 
@@ -23,7 +23,7 @@ class Turns:
         self._count = count
         self.start_afresh()
         self._free -= taken
-        _all.add(self)
+        after_fork(self, Turns.start_afresh)
 
     def start_afresh(self) -> None:
         """Forget who has a place and who waits: they are in another process after a fork."""
@@ -95,15 +95,3 @@ class _Waiter:
     def _hear(self) -> None:
         if not self.future.done():
             self.future.set_result(None)
-
-
-_all: WeakSet[Turns] = WeakSet()
-
-
-def _forked() -> None:
-    for turns in _all:
-        turns.start_afresh()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from random import Random
@@ -79,7 +78,6 @@ class Mock(Around):
         self._rate = failure_rate
         self._when: When = when
         self._random = Random(seed)  # noqa: S311 - it is to be foreseen
-        self._lock = threading.Lock()
 
     async def around(self, operation: str, path: str, call: Callable[[], Awaitable[T]], /) -> T:
         await self._wait()
@@ -134,8 +132,7 @@ class Mock(Around):
         return self._drawn(0.0, 1.0) < self._rate
 
     def _drawn(self, least: float, most: float) -> float:
-        with self._lock:
-            return least + (most - least) * self._random.random()
+        return least + (most - least) * self._random.random()
 
     def _error(self, operation: str, path: str) -> StorageError:
         reason = "the mock failed this call on purpose"

@@ -33,6 +33,7 @@ from storeroom.contracts.values import (
     WriteOptions,
 )
 from storeroom.events import Event, Events
+from storeroom.files import calling
 from storeroom.layers._around import Around, closed
 from storeroom.layers._observe.about import About, namespace_of
 from storeroom.layers._observe.counters import Counters
@@ -111,9 +112,9 @@ class Observe(Around):
         return await self._measured(Watch("read", path), lambda: self.inner.read(path, how))
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
-        watch = Watch("write", path)
-        counted = watch.counting(Body.checked(body))
-        return await self._watched(watch, lambda: self.inner.write(path, counted, how))
+        return await self._sent(
+            Watch("write", path), body, lambda counted: self.inner.write(path, counted, how)
+        )
 
     def scan(self, folder: str = "", how: ScanOptions = DEEP, /) -> AsyncGenerator[Stat | Folder]:
         return self._listed(Watch("scan", folder), lambda: self.inner.scan(folder, how))
@@ -128,6 +129,7 @@ class Observe(Around):
     ) -> Stat:
         native = self.inner_ability(CopyFrom)
         watch = Watch("copy_from", path, to)
+        watch.source = source
         return await self._watched(watch, lambda: native.copy_from(source, path, to, how))
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
@@ -143,7 +145,7 @@ class Observe(Around):
         watch = Watch("remove_many", "")
         for path in paths if self._events else ():
             if (event := self._before(watch.one(path))) is not None:
-                await self._events.tell(event)
+                await self._tell(event)
         self._began(watch)
         try:
             answers = await native.remove_many(paths)
@@ -158,15 +160,17 @@ class Observe(Around):
 
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         native = self.inner_ability(Append)
-        watch = Watch("extend", path)
-        counted = watch.counting(body)
-        return await self._watched(watch, lambda: native.extend(path, counted, how))
+        return await self._sent(
+            Watch("extend", path), body, lambda counted: native.extend(path, counted, how)
+        )
 
     async def write_part(self, path: str, upload: str, number: int, body: Body, /) -> str:
         native = self.inner_ability(Multipart)
         watch = Watch("write_part", path)
-        counted = watch.counting(body)
-        return await self._watched(watch, lambda: native.write_part(path, upload, number, counted))
+        watch.number = number
+        return await self._sent(
+            watch, body, lambda counted: native.write_part(path, upload, number, counted)
+        )
 
     def list_versions(self, path: str, /) -> AsyncGenerator[Version]:
         native = self.inner_ability(Versions)
@@ -184,24 +188,18 @@ class Observe(Around):
     async def over(self, watch: Watch, error: BaseException | None, /) -> None:
         """A call has ended: count it and tell of it."""
         self._ended(watch, error)
-        event = self._after(watch, error)
-        if event is None:
-            return
-        if error is None or isinstance(error, Exception):
-            await self._events.tell(event)
-        else:  # cancelled: nobody can wait
-            self._events.tell_now(event)
+        if (event := self._after(watch, error)) is not None:
+            await self._tell(event)
 
     def over_now(self, watch: Watch, /) -> None:
         """A stream was dropped: as `over`, where nobody can wait."""
         self._ended(watch, None)
-        event = self._after(watch, None)
-        if event is not None:
-            self._events.tell_now(event)
+        if (event := self._after(watch, None)) is not None:
+            self._tell_now(event)
 
     async def _watched(self, watch: Watch, call: Callable[[], Awaitable[T]]) -> T:
         if self._events and (event := self._before(watch)) is not None:
-            await self._events.tell(event)
+            await self._tell(event)
         self._began(watch)
         try:
             answer = await call()
@@ -211,13 +209,21 @@ class Observe(Around):
         watch.answered(answer)
         self._ended(watch, None)
         if self._events and (event := self._after(watch, None)) is not None:
-            await self._events.tell(event)
+            await self._tell(event)
         return answer
+
+    async def _sent(self, watch: Watch, body: Body, send: Callable[[Body], Awaitable[T]]) -> T:
+        counted = watch.counting(Body.checked(body))
+        try:
+            return await self._watched(watch, lambda: send(counted))
+        finally:
+            if counted is not body:
+                await counted.aclose()
 
     async def _measured(self, watch: Watch, call: Callable[[], Awaitable[Source]]) -> Source:
         """What is opened, watched until its bytes end; at once over where all of them are here."""
         if self._events and (event := self._before(watch)) is not None:
-            await self._events.tell(event)
+            await self._tell(event)
         self._began(watch)
         try:
             source = await call()
@@ -233,7 +239,7 @@ class Observe(Around):
             if self._events:
                 watch.stat = source.stat
                 if (event := self._after(watch, None)) is not None:
-                    await self._events.tell(event)
+                    await self._tell(event)
         return measured
 
     async def _listed(
@@ -241,7 +247,7 @@ class Observe(Around):
     ) -> AsyncGenerator[T]:
         """What is listed, watched until its last entry, or until it is left."""
         if (event := self._before(watch)) is not None:
-            await self._events.tell(event)
+            await self._tell(event)
         self._began(watch)
         if self._tracing is not None:
             self._tracing.detach(watch)
@@ -286,12 +292,13 @@ class Observe(Around):
         self._counters.ended(watch, error)
         if not self._more:
             return
+        with self.inside(watch):
+            if self._metering is not None:
+                self._metering.ended(watch, error)
+            if self._records is not None:
+                self._records.ended(watch, error, self._disk)
         if self._tracing is not None:
             self._tracing.ended(watch, error)
-        if self._metering is not None:
-            self._metering.ended(watch, error)
-        if self._records is not None:
-            self._records.ended(watch, error, self._disk)
 
     def _before(self, watch: Watch) -> Event | None:
         """What is told before a call, None where nobody would hear it."""
@@ -306,16 +313,32 @@ class Observe(Around):
     async def _tell_each(self, watch: Watch, answers: Mapping[str, object]) -> None:
         for path, answer in answers.items() if self._events else ():
             error = answer if isinstance(answer, BaseException) else None
-            event = self._after(watch.one(path, answer), error)
-            if event is None:
-                continue
-            if error is None or isinstance(error, Exception):
-                await self._events.tell(event)
-            else:
-                self._events.tell_now(event)
+            if (event := self._after(watch.one(path, answer), error)) is not None:
+                await self._tell(event)
+
+    async def _tell(self, event: Event) -> None:
+        """Tell of it outside of the verb under way: what a listener does is a verb of its own."""
+        if event.error is not None and not isinstance(event.error, Exception):
+            self._tell_now(event)  # cancelled: nobody can wait
+            return
+        token = calling.set(None)
+        try:
+            await self._events.tell(event)
+        finally:
+            calling.reset(token)
+
+    def _tell_now(self, event: Event) -> None:
+        token = calling.set(None)
+        try:
+            self._events.tell_now(event)
+        finally:
+            calling.reset(token)
 
     def _about(self) -> About:
-        traits = self._inner.traits
+        try:
+            traits = self._inner.traits
+        except StorageError:  # a disk that is configured no more: the call itself will say so
+            return About(self._disk, "unknown", self._namespace)
         if self._seen is None or self._seen[0] is not traits:
             namespace = self._namespace or namespace_of(self._inner)
             self._seen = (traits, About(self._disk, traits.service, namespace))

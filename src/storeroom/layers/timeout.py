@@ -32,6 +32,7 @@ _WORK = frozenset(
     (
         *("complete_parts", "copy_from", "copy_within", "digest", "remove_folder", "remove_many"),
         *("rename", "restore_version", "sweep"),
+        *("change_attributes", "change_tier"),  # a copy of the file onto itself on S3
     )
 )
 """What takes the longer, the more there is to do, and shows no progress meanwhile."""

@@ -28,6 +28,7 @@ from storeroom.layers.observe import Observe
 from storeroom.testing import Faults
 from tests.layers.calls import ABILITY_CALLS, answer, outcome
 from tests.layers.everything import METHODS, Bare, Everything, fates, filled
+from tests.layers.forgotten import Failing, forgotten, two_chunks
 from tests.layers.observe.conftest import Clock
 from tests.layers.test_layer import Sing, Singing
 
@@ -215,6 +216,15 @@ async def test_a_stream_of_unknown_size_is_counted(disk: Observe, heard: Heard) 
     await disk.append("s", (b"y" for _ in range(3)))
     assert [event.size for event in heard if event.name == "written"] == [50, 3]
     assert await disk.get("s") == b"x" * 50 + b"yyy"
+
+
+async def test_what_counts_a_body_is_closed_where_the_driver_fails() -> None:
+    disk = Observe(Failing())
+    with forgotten() as found:
+        for store in (disk.put, disk.append):
+            with pytest.raises(Unavailable):
+                await store("a", two_chunks())
+    assert found == []
 
 
 async def test_a_body_that_is_sent_again_is_counted_once() -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from storeroom import AlreadyExists, MemoryDriver, NotFound, Unavailable
+from storeroom import AlreadyExists, MemoryDriver, NotFound, PermissionDenied, Unavailable
+from storeroom.contracts.abilities import BulkRemove
 from storeroom.layers.observe import Observe
 from storeroom.testing import Faults
 from tests.layers.calls import ABILITY_CALLS, answer
@@ -87,6 +89,24 @@ async def test_failures_are_warnings_but_answers_are_not(caplog: pytest.LogCaptu
         ("INFO", "NotFound"),
         ("INFO", "AlreadyExists"),
     ]
+
+
+async def test_a_path_that_is_not_removed_among_many_is_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Refusing(MemoryDriver):
+        async def remove_many(self, paths: Sequence[str], /) -> Any:
+            return {path: NotFound() if path == "b" else PermissionDenied() for path in paths}
+
+    for driver in (MemoryDriver(), Refusing()):
+        await Observe(driver, log="info").ability(BulkRemove).remove_many(["b", "c", "d"])
+    done, failed = caplog.records
+    assert (done.levelname, fields(done).get("failures")) == ("INFO", None)
+    assert "done" in done.getMessage()
+    assert failed.levelname == "WARNING"
+    assert fields(failed)["error"] == "PermissionDenied"
+    assert fields(failed)["failures"] == 3
+    assert "PermissionDenied" in failed.getMessage()
 
 
 async def test_a_cancelled_call_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:

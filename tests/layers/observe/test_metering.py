@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from storeroom import Disk, MemoryDriver, NotFound, Unavailable
-from storeroom.contracts.abilities import BulkRemove
+from storeroom import Disk, MemoryDriver, NotFound, StorageManager, Unavailable
+from storeroom.contracts.abilities import Append, BulkRemove, Versions
+from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
+from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import WHOLE, ReadOptions, Stat
 from storeroom.layers.observe import Observe
@@ -43,9 +46,9 @@ UNITS = {
     "opendal_operation_duration_seconds": "s",
     "opendal_operation_ttfb_seconds": "s",
     "opendal_operation_bytes": "By",
-    "opendal_operation_bytes_rate": "By/s",
+    "opendal_operation_bytes_rate": "",  # a unit would become a part of its name in Prometheus
     "opendal_operation_entries": "{entry}",
-    "opendal_operation_entries_rate": "{entry}/s",
+    "opendal_operation_entries_rate": "",
     "opendal_operation_executing": "",
     "opendal_operation_errors_total": "",
 }
@@ -169,6 +172,22 @@ async def test_no_label_holds_a_path(metrics: Metrics, paths: bool) -> None:  # 
         assert not any("/" in value or "secret" in value for value in label.values())
 
 
+async def test_appends_and_versions_are_writes_reads_listings_and_deletions(
+    metrics: Metrics,
+) -> None:
+    driver = Everything()
+    await filled(driver, "a", "a")
+    disk = metered(driver, metrics)
+    await disk.ability(Append).extend("a", Body(b"more"))
+    versions = disk.ability(Versions)
+    found = [version async for version in versions.list_versions("a")]
+    await versions.read_version("a", found[-1].id)
+    await versions.remove_version("a", found[-1].id)
+    assert metrics.count("opendal_operation_duration_seconds") == dict.fromkeys(
+        (("write",), ("list",), ("read",), ("delete",)), 1
+    )
+
+
 async def test_words_are_opendals_where_it_has_one(metrics: Metrics) -> None:
     disk = metered(MemoryDriver(), metrics)
     await disk.put_many({"a": b"", "b": b"", "c/d": b""})
@@ -202,6 +221,38 @@ async def test_what_failed_counts_by_kind_and_has_no_duration(metrics: Metrics) 
         ("delete", "InvalidPath"): 2,
     }
     assert metrics.count("opendal_operation_duration_seconds") == {("delete",): 1}
+
+
+async def test_an_empty_file_has_no_first_byte(metrics: Metrics) -> None:
+    disk = metered(MemoryDriver(), metrics)
+    await disk.put("a", b"")
+    await disk.get("a")
+    assert metrics.points("opendal_operation_ttfb_seconds") == {}
+    assert metrics.points("opendal_operation_bytes")[("read",)].sum == 0
+
+
+async def test_a_disk_that_is_configured_anew_meanwhile_is_measured_as_it_was(
+    metrics: Metrics, tmp_path: Path
+) -> None:
+    def configured(name: str, **options: str) -> dict[str, Any]:
+        return {"default": name, "disks": {name: options}}
+
+    manager = StorageManager.isolated(configured("a", driver="memory"))
+    disk = metered(manager.disk("a"), metrics)
+    await disk.put("a", b"x" * 3_000_000)
+    async with disk.read_stream("a") as one, disk.read_stream("a") as other:
+        manager.configure(configured("a", driver="local", root=str(tmp_path)))
+        await one.read()
+        manager.configure(configured("b", driver="memory"))
+        assert len(await other.read()) == 3_000_000  # the disk's name is unknown by now
+        with pytest.raises(ConfigError, match="there is no disk 'a'"):
+            await disk.stat("a")
+    executing = metrics.all()["opendal_operation_executing"].data.data_points
+    assert {point.attributes["scheme"]: point.value for point in executing} == {
+        "memory": 0,
+        "unknown": 0,
+    }
+    assert disk.stats().total.under_way == 0
 
 
 async def test_a_stream_is_measured_at_its_end(metrics: Metrics, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """Counters: what a disk has done so far, readable in process."""
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -87,17 +88,22 @@ async def test_calls_under_way_are_seen() -> None:
 
 def test_several_threads_and_loops_count_together() -> None:
     disk = Observe(MemoryDriver())
+    interval = sys.getswitchinterval()
 
     async def use(name: int) -> None:
-        for number in range(100):
+        for number in range(25):
             await disk.put(f"{name}/{number}", b"xx")
             await disk.get(f"{name}/{number}")
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda name: asyncio.run(use(name)), range(8)))
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda name: asyncio.run(use(name)), range(8)))
+    finally:
+        sys.setswitchinterval(interval)
     stats = disk.stats()
-    assert counts(stats) == {"write": (800, 0), "read": (800, 0)}
-    assert (stats.total.written, stats.total.read) == (1600, 1600)
+    assert counts(stats) == {"write": (200, 0), "read": (200, 0)}
+    assert (stats.total.written, stats.total.read) == (400, 400)
 
 
 async def test_a_disk_asks_its_layer() -> None:

@@ -47,7 +47,6 @@ class Streaming(MemoryDriver):
 
 async def settled() -> None:
     """What a finalizer left to the loop is done."""
-    gc.collect()
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -75,6 +74,20 @@ async def test_small_files_are_read_when_they_are_opened() -> None:
     assert 0 < read.first_byte <= read.seconds
     assert await source.read() == b"small"
     assert heard.names[2:] == ["reading", "read"]
+
+
+async def test_an_empty_file_has_no_bytes_and_no_first_one() -> None:
+    class Emptied(Streaming):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            for piece in ():
+                yield piece
+
+    for inner in (MemoryDriver(), Emptied(size=None)):
+        disk = Observe(inner)
+        heard = Heard(disk.events)
+        await disk.put("a", b"")
+        assert await disk.get("a") == b""
+        assert (heard.of("read").size, heard.of("read").first_byte) == (0, None)
 
 
 async def test_a_range_counts_its_own_bytes() -> None:
@@ -155,6 +168,7 @@ async def test_a_stream_dropped_in_a_cycle_is_told(disk: Observe, heard: Heard) 
     holder: list[Any] = [await disk.read("a")]
     holder.append(holder)
     del holder
+    gc.collect()
     await settled()
     assert heard.names == ["reading", "read"]
 

@@ -1,6 +1,7 @@
 """Traces: a span of OpenTelemetry for each call, by the conventions, and with no secret."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -16,7 +19,8 @@ from opentelemetry.semconv.attributes import error_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 
 from storeroom import MemoryDriver, MissingPackage, NotFound, StorageManager, Unavailable
-from storeroom.contracts.abilities import BulkRemove
+from storeroom.contracts.abilities import BulkRemove, CopyFrom, Multipart
+from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import WHOLE, Folder, ReadOptions, Stat, Traits
@@ -168,6 +172,32 @@ async def test_the_words_are_those_of_the_conventions(spans: Spans) -> None:
     assert aws_attributes.AWS_S3_KEY not in spans.one()[1]
 
 
+async def test_a_copy_from_another_bucket_names_that_one(spans: Spans) -> None:
+    class Other(Likewise):
+        bucket = "other"
+
+        async def copy_from(self, *given: Any) -> Stat:
+            return Stat("b")
+
+    source = Scoped(Likewise(), "t2")
+    disk = traced(Scoped(Other(), "t1"), spans, paths=True)
+    await disk.ability(CopyFrom).copy_from(source, "a", "b")
+    attributes = spans.one()[1]
+    assert attributes[aws_attributes.AWS_S3_BUCKET] == "other"
+    assert attributes[aws_attributes.AWS_S3_KEY] == "t1/b"
+    assert attributes[aws_attributes.AWS_S3_COPY_SOURCE] == "media/t2/a"
+
+
+async def test_a_part_has_its_number(spans: Spans) -> None:
+    driver = Likewise()
+    driver.parts["a", SECRET] = {}
+    disk = traced(driver, spans)
+    await disk.ability(Multipart).write_part("a", SECRET, 7, Body(b"x"))
+    (span,) = spans.taken()
+    assert (span.attributes or {})[aws_attributes.AWS_S3_PART_NUMBER] == 7
+    assert SECRET not in span.to_json()
+
+
 async def test_on_s3(spans: Spans, strict_s3: S3Server) -> None:
     bucket = strict_s3.make_bucket()
     driver = S3Driver(
@@ -302,6 +332,33 @@ async def test_a_dropped_stream_ends_its_span(spans: Spans) -> None:
     del source
     await asyncio.sleep(0)
     assert spans.names() == ["memory.read"]
+
+
+async def test_what_is_logged_and_measured_of_a_call_lies_in_its_span(
+    spans: Spans, caplog: pytest.LogCaptureFixture
+) -> None:
+    current: list[int] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        current.append(trace.get_current_span().get_span_context().span_id)
+        return True
+
+    reader = InMemoryMetricReader()
+    metrics = MeterProvider(metric_readers=[reader])
+    disk = traced(MemoryDriver(), spans, metrics=metrics, log="info")
+    caplog.set_level(logging.INFO, "storeroom.observe")
+    caplog.handler.addFilter(note)
+    await disk.put("a", b"x" * 3_000_000)
+    await disk.get("a")
+    await disk.files()
+    caplog.handler.removeFilter(note)
+    found = [span.context.span_id for span in spans.taken() if span.context is not None]
+    assert current == found
+    data: Any = reader.get_metrics_data()
+    (scope,) = data.resource_metrics[0].scope_metrics
+    (durations,) = [one for one in scope.metrics if one.name.endswith("duration_seconds")]
+    assert [point.exemplars[0].span_id for point in durations.data.data_points] == found
+    assert not trace.get_current_span().get_span_context().is_valid
 
 
 async def test_listeners_lie_outside_of_the_span(spans: Spans) -> None:

@@ -27,6 +27,7 @@ from storeroom.layers import Around, Layer, Scoped
 from storeroom.layers.quota import Quota, Usage
 from storeroom.manager import StorageManager
 from tests.layers.everything import Bare, Everything, fates, filled
+from tests.layers.forgotten import Failing, forgotten, two_chunks
 
 T = TypeVar("T")
 
@@ -192,6 +193,23 @@ async def test_a_condition_that_fails_gives_everything_back() -> None:
     assert await used(quota) == (5, 1)
 
 
+async def test_create_only_finds_the_file_also_where_there_is_no_room() -> None:
+    for driver in (MemoryDriver(), Bare(MemoryDriver())):
+        quota = Quota(driver, max_bytes=4, max_files=2)
+        await quota.put_many({"a": bytes(3), "b": bytes(1)})
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda quota=quota: quota.put("b", bytes(9), overwrite=False),
+            lambda quota=quota: quota.put("b", chunks(1, 8), overwrite=False),
+            lambda quota=quota: quota.copy("a", "b", overwrite=False),
+        ]
+        for call in calls:
+            with pytest.raises(AlreadyExists):
+                await call()
+        with pytest.raises(QuotaExceeded):
+            await quota.put("c", b"", overwrite=False)
+        assert await used(quota) == (4, 2)
+
+
 async def test_a_body_that_fails_gives_everything_back() -> None:
     async def failing() -> AsyncGenerator[bytes]:
         yield bytes(9)
@@ -203,6 +221,15 @@ async def test_a_body_that_fails_gives_everything_back() -> None:
             await quota.put("a", failing())
     await quota.put("b", bytes(10))
     assert await used(quota) == (10, 1)
+
+
+async def test_what_counts_a_body_is_closed_where_the_driver_fails() -> None:
+    quota = Quota(Failing())
+    with forgotten() as found:
+        for store in (quota.put, quota.append):
+            with pytest.raises(Unavailable):
+                await store("a", two_chunks())
+    assert found == []
 
 
 async def test_a_cancelled_write_gives_everything_back_when_it_matters() -> None:
@@ -224,6 +251,35 @@ async def test_a_cancelled_write_gives_everything_back_when_it_matters() -> None
         await asyncio.wait([task])
     await quota.put("b", bytes(10))
     assert await used(quota) == (10, 1)
+
+
+async def test_no_change_asks_for_all_that_is_in_doubt() -> None:
+    asked = Asked(MemoryDriver())
+    quota = Quota(asked)
+    together = asyncio.Barrier(101)
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield b"x"
+        await together.wait()
+
+    tasks = [asyncio.create_task(quota.write(f"{one}", Body(body))) for one in range(100)]
+    asked.lost.add("write")
+    await together.wait()
+    asked.fails.add("stat")
+    await asyncio.wait(tasks)
+    asked.seen.clear()
+    with pytest.raises(Unavailable):
+        await quota.put("b", b"")
+    await quota.usage()
+    assert asked.seen == ["stat"] * 3  # and no more while the disk is away
+    asked.fails.clear()
+    asked.lost.clear()
+    for _ in range(50):
+        asked.seen.clear()
+        await quota.put("b", b"")
+        assert len(asked.seen) <= 4
+    assert asked.seen == ["stat", "write"]  # few enough are left
+    assert await used(quota) == (100, 101)
 
 
 @pytest.mark.parametrize("verb", ["write", "rename", "extend", "copy_within", "remove"])

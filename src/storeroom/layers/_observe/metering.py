@@ -52,9 +52,10 @@ class Metering:
             "Bytes that an operation read or wrote",
             explicit_bucket_boundaries_advisory=BYTES,
         )
+        # Rates are without a unit: for Prometheus it would become a part of their names.
         self._bytes_rate = histogram(
             "opendal_operation_bytes_rate",
-            "By/s",
+            "",
             "Bytes for each second of an operation",
             explicit_bucket_boundaries_advisory=BYTES_RATE,
         )
@@ -66,18 +67,19 @@ class Metering:
         )
         self._entries_rate = histogram(
             "opendal_operation_entries_rate",
-            "{entry}/s",
+            "",
             "Entries for each second of a listing",
             explicit_bucket_boundaries_advisory=ENTRIES_RATE,
         )
 
     def began(self, watch: Watch, /) -> None:
         """Count a call that has begun."""
-        self._executing.add(1, self._labels_of(watch))
+        watch.labels = self._labels_of(watch)
+        self._executing.add(1, watch.labels)
 
     def ended(self, watch: Watch, error: BaseException | None, /) -> None:
         """Record a call that has ended."""
-        labels, seconds = self._labels_of(watch), watch.seconds
+        labels, seconds = watch.labels, watch.seconds
         self._executing.add(-1, labels)
         for one in watch.refused if error is None else (error,):
             self._errors.add(1, {**labels, "error": type(one).__name__})

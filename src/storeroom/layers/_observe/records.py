@@ -46,14 +46,16 @@ class Records:
 
     def ended(self, watch: Watch, error: BaseException | None, disk: str, /) -> None:
         """Log a call that has ended."""
-        level = self._level
-        if error is not None and not isinstance(error, _ANSWERS):
-            level = max(level, logging.WARNING)
+        failures = watch.refused if error is None else (error,)
+        worst = next((one for one in failures if not isinstance(one, _ANSWERS)), None)
+        level = self._level if worst is None else max(self._level, logging.WARNING)
         if not _log.isEnabledFor(level):
             return
         extra = {f"storage_{name}": getattr(watch, name) for name in _FIELDS}
         extra["storage_disk"] = disk
-        extra["storage_error"] = None if error is None else type(error).__name__
-        became = "done" if error is None else type(error).__name__
+        told = worst or next(iter(failures), None)
+        extra["storage_error"] = None if told is None else type(told).__name__
+        extra["storage_failures"] = len(watch.refused) or None
+        became = "done" if told is None else type(told).__name__
         text = "%s %r on disk %r: %s in %.6f s"
         _log.log(level, text, watch.operation, watch.path, disk, became, watch.seconds, extra=extra)

@@ -37,6 +37,8 @@ class Measured(AsyncIterator[bytes]):
                 with self._observer.inside(watch):
                     chunk = await anext(self._source)
         except StopAsyncIteration:
+            if watch is not None:
+                watch.came(0)
             await self._over(None)
             raise
         except BaseException as error:

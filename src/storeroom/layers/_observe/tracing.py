@@ -8,7 +8,7 @@ from storeroom.contracts.abilities import Origin, find
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import StorageError
 from storeroom.contracts.extras import extra
-from storeroom.layers._observe.about import About
+from storeroom.layers._observe.about import About, namespace_of
 from storeroom.layers._observe.conventions import S3
 from storeroom.layers._observe.watch import Watch
 
@@ -113,22 +113,26 @@ class Tracing:
             "rpc.method": method,
             **_given("aws.s3.bucket", bucket),
         }
+        if watch.number is not None:
+            found["aws.s3.part_number"] = watch.number
         if not self._paths or not watch.path or method in ("ListObjectsV2", "ListObjectVersions"):
             return found
         if watch.to is None or method != "CopyObject":
-            return found | _given("aws.s3.key", self._key(watch.path))
-        source = f"{bucket}/{self._key(watch.path)}" if bucket else None
-        return (
-            found | _given("aws.s3.key", self._key(watch.to)) | _given("aws.s3.copy_source", source)
-        )
+            return found | _given("aws.s3.key", _key(self._inner, watch.path))
+        driver = self._inner if watch.source is None else watch.source
+        at = bucket if watch.source is None else namespace_of(driver)
+        source = f"{at}/{_key(driver, watch.path)}" if at else None
+        key = _key(self._inner, watch.to)
+        return found | _given("aws.s3.key", key) | _given("aws.s3.copy_source", source)
 
-    def _key(self, path: str) -> str:
-        """The path as the service knows it, where what lies inside tells."""
-        native = find(self._inner, Origin)
-        try:
-            return path if native is None else native.origin(path)[1]
-        except StorageError:
-            return path
+
+def _key(driver: StorageDriver, path: str) -> str:
+    """The path as the service knows it, where the driver tells."""
+    native = find(driver, Origin)
+    try:
+        return path if native is None else native.origin(path)[1]
+    except StorageError:
+        return path
 
 
 def _given(name: str, value: str | None) -> dict[str, _Value]:

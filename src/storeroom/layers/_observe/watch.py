@@ -1,11 +1,12 @@
 """Watch: one call under way, and what is known of it so far."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from time import perf_counter
 from typing import Any
 
 from storeroom.contracts.body import Body
+from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import Stat
 from storeroom.events import Event, EventName
@@ -50,6 +51,9 @@ class Watch:
     existed: bool | None = None
     stat: Stat | None = None
     refused: tuple[Exception, ...] = ()
+    source: StorageDriver | None = None
+    number: int | None = None
+    labels: Mapping[str, str] = {}
     span: Any = None  # OpenTelemetry's, which need not be installed
     token: Any = None  # likewise
     _announced: int | None = None
@@ -97,13 +101,15 @@ class Watch:
     def opened(self, source: Source, /) -> None:
         """Note a read whose bytes are all here."""
         self.size = source.size
-        self.first_byte = perf_counter() - self.begun
+        if source.size:
+            self.first_byte = perf_counter() - self.begun
 
     def came(self, count: int, /) -> None:
-        """Note bytes that were read."""
+        """Note bytes that were read, at the end of an empty file none."""
         if self.size is None:
-            self.first_byte = perf_counter() - self.begun
             self.size = 0
+        if count and not self.size:
+            self.first_byte = perf_counter() - self.begun
         self.size += count
 
     def event(self, name: EventName, disk: str, /, error: BaseException | None = None) -> Event:

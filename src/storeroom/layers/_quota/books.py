@@ -35,14 +35,16 @@ class Entry:
 class Change:
     """One change of one path, which may have happened from `begun` on.
 
-    `old` is the size before it, `sent` the bytes on their way, `added` those that are appended, and
-    `size` what it left behind once it is `settled`; `moves_to` is the other end of a rename.
+    `creates` says that it is for a new file only. `old` is the size before it, `sent` the bytes on
+    their way, `added` those that are appended, and `size` what it left behind once it is `settled`;
+    `moves_to` is the other end of a rename.
     """
 
     path: str
     entry: Entry
     mark: int
     alone: bool
+    creates: bool = False
     old: int | None = None
     sent: int = 0
     added: int = 0

@@ -2,8 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, asynccontextmanager, nullcontext
+from random import sample
 
 from storeroom.contracts.abilities import (
     Append,
@@ -30,6 +39,7 @@ from storeroom.contracts.abilities import (
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
+    AlreadyExists,
     ConfigError,
     NotFound,
     QuotaExceeded,
@@ -96,10 +106,8 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         Body.checked(body)
-        async with self._changing(path) as change:
-            counting = await self._reserving(change, body)
-            change.begun = True
-            stat = await self.inner.write(path, counting, how)
+        async with self._changing(path, creates=not how.overwrite) as change:
+            stat = await self._sent(change, body, lambda sent: self.inner.write(path, sent, how))
             change.settle(_told(stat, change.sent))
             return stat
 
@@ -114,7 +122,10 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         native = self.inner_ability(Copy)
         if path == to:
             return await native.copy_within(path, to, how)
-        async with self._changing(to) as change, self._pinned(path):
+        async with (
+            self._changing(to, creates=not how.overwrite) as change,
+            self._pinned(path),
+        ):
             size = _size(await self.inner.stat(path))
             await self._reserve(change, size)
             change.begun = True
@@ -128,7 +139,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         native = self.inner_ability(CopyFrom)
         own = self._own(source, path, to)
         kept = nullcontext() if own is None else self._pinned(own)
-        async with self._changing(to) as change, kept:
+        async with self._changing(to, creates=not how.overwrite) as change, kept:
             size = _size(await source.stat(path))
             await self._reserve(change, size)
             change.begun = True
@@ -160,9 +171,9 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         native = self.inner_ability(Append)
         Body.checked(body)
         async with self._changing(path) as change:
-            counting = await self._reserving(change, body, adds=True)
-            change.begun = True
-            stat = await native.extend(path, counting, how)
+            stat = await self._sent(
+                change, body, lambda sent: native.extend(path, sent, how), adds=True
+            )
             change.settle(_told(stat, (change.old or 0) + change.sent))
             return stat
 
@@ -242,11 +253,14 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             return None
 
     @asynccontextmanager
-    async def _changing(self, path: str, *, pinned: bool = False) -> AsyncGenerator[Change]:
+    async def _changing(
+        self, path: str, *, pinned: bool = False, creates: bool = False
+    ) -> AsyncGenerator[Change]:
         """A change of one path, known before and counted after, however it ends."""
         change = await self._joined(path, pinned=pinned)
         try:
             self._books.know(change, await self._looked(path))
+            change.creates = creates
             yield change
         except StorageError:
             if self._books.leave(change):
@@ -260,8 +274,9 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
 
     async def _joined(self, path: str, *, of: Region | None = None, pinned: bool = False) -> Change:
         books = await self._opened()
-        if len(books.doubts()) > _DOUBTS:
-            await self._look_again()
+        doubts = [*books.doubts()]
+        if len(doubts) > _DOUBTS:  # a few of them at each change, so that they grow no further
+            await self._look_again(*sample(doubts, 2))
         while isinstance(joined := books.join(path, of=of, pinned=pinned), Turns):
             async with joined:
                 pass
@@ -288,6 +303,22 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             return None
         return path.removeprefix(prefix)
 
+    async def _sent(
+        self,
+        change: Change,
+        body: Body,
+        send: Callable[[Body], Awaitable[Stat]],
+        *,
+        adds: bool = False,
+    ) -> Stat:
+        counting = await self._reserving(change, body, adds=adds)
+        change.begun = True
+        try:
+            return await send(counting)
+        finally:
+            if counting is not body:
+                await counting.aclose()
+
     async def _reserving(self, change: Change, body: Body, *, adds: bool = False) -> Body:
         """The body, whose size was reserved, or is as it comes."""
         if body.size is not None:
@@ -311,17 +342,21 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         if not reserve(change, size):
             await self._look_again()
             if not reserve(change, size):
+                if change.creates and change.old is not None:
+                    raise AlreadyExists("there is a file already", path=change.path)
                 raise QuotaExceeded(books.full(), path=change.path)
         change.sent = size
 
     async def _look_again(self, *paths: str) -> None:
-        """Find out about what is in doubt: these paths, or all."""
+        """Find out about what is in doubt: these paths, or all, unless the disk is away."""
         books = self._books
         for path, mark in books.doubts(*paths).items():
             try:
                 size = await self._looked(path)
-            except StorageError:
-                continue  # it stays in doubt, and counted as its largest
+            except StorageError as error:  # it stays in doubt, and counted as its largest
+                if error.retryable:
+                    return
+                continue
             books.resolve(path, mark, size)
 
     async def _removed(self, paths: Iterable[str]) -> dict[str, bool | StorageError | None]:
