@@ -58,6 +58,19 @@ async def test_verbs_are_told_by_their_own_names(disk: FakeDisk) -> None:
     ]
 
 
+async def test_what_a_body_calls_is_a_verb_of_its_own(disk: FakeDisk) -> None:
+    await disk.put("a", b"1")
+    disk.calls.clear()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield await disk.get("a")
+        with pytest.raises(NotFound, match="get"):
+            await disk.get("none")
+
+    await disk.put("b", body())
+    assert sorted(disk.calls) == [("get", "a"), ("get", "none"), ("put", "b")]
+
+
 async def test_copies_and_moves_tell_their_target(disk: FakeDisk) -> None:
     await disk.put("a", b"1")
     disk.calls.clear()
