@@ -1,6 +1,7 @@
 """What holds for every test: no setting from outside, and no blocking call on a loop."""
 
 import builtins
+import gc
 import io
 import os
 import sys
@@ -64,6 +65,12 @@ settings.load_profile("storeroom")
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(OUTSIDE)]:
         del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    """Tens of thousands of tests stay to the end: no collection of garbage looks at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
