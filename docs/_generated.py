@@ -17,6 +17,7 @@ import argparse
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -157,17 +158,27 @@ def _parameters(made: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _type(parameter: inspect.Parameter) -> str:
-    annotation = parameter.annotation
-    if isinstance(annotation, type) and not typing.get_args(annotation):
+    return _shown(parameter.annotation)
+
+
+def _shown(annotation: Any) -> str:
+    """The annotation as it is written, without the bars that would end the table's cell."""
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " or ".join(_shown(part) for part in parts)
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(repr(part) for part in parts)
+    if annotation in (None, types.NoneType):
+        return "None"
+    if isinstance(annotation, type) and not parts:
         return annotation.__name__
     text = re.sub(r"\b(?:typing|collections\.abc|os)\.", "", str(annotation))
-    text = re.sub(r"\bstoreroom(?:\.\w+)+\.", "", text)
-    text = re.sub(r"^Optional\[(.*)\]$", r"\1 | None", text)
-    text = re.sub(r"Literal\[(.*?)\]", lambda found: found[1].replace(", ", " | "), text)
-    return text.replace(" | ", " or ")  # a bar would end the table's cell
+    return re.sub(r"\bstoreroom(?:\.\w+)+\.", "", text).replace(" | ", " or ")
 
 
 def _default(parameter: inspect.Parameter) -> str:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return "none"
     if parameter.default is inspect.Parameter.empty:
         return "required"
     return f"`{parameter.default!r}`"

@@ -21,6 +21,7 @@ assert not loaded, f"`import storeroom` loads {sorted(loaded)}"
 
 # Only now: what is imported here must not hide what storeroom imports.
 import asyncio  # noqa: E402
+import importlib  # noqa: E402
 import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -43,6 +44,14 @@ async def main(root: str) -> None:
 
 with tempfile.TemporaryDirectory() as folder:
     asyncio.run(main(folder))
+for package, name in (("drivers", "SFTPDriver"), ("layers", "Encryption")):
+    offered = importlib.import_module(f"storeroom.{package}")
+    assert name in dir(offered)
+    try:
+        getattr(offered, name)
+    except storeroom.MissingPackage:
+        continue
+    raise AssertionError(f"{name} needs a package that is not here")
 where = Path(storeroom.__file__).parent
 assert "site-packages" in where.parts, f"this is not the installed package: {where}"
 assert (where / "py.typed").is_file()

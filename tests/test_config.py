@@ -335,14 +335,14 @@ class TestMistakes:
             (one(driver="memory", layers="retry"), "layers is a list, the outermost first"),
             (one(driver="memory", layers=["retri"]), "no layer 'retri'; did you mean 'retry'?"),
             (one(driver="memory", layers=[{}]), "a layer is a name or {layer = name, ...}"),
-            (one(driver="memory", layers=[5]), "a mapping with text for keys, not int"),
+            (one(driver="memory", layers=[5]), "a layer is a name or {layer = name, ...}"),
             (
                 one(driver="memory", layers=[{"layer": "retry", "tries": 3}]),
-                "on disk 'media': unknown key 'tries'; ",
+                "on disk 'media': layer 'retry': unknown key 'tries'; ",
             ),
             (
                 one(driver="memory", layers=[{"layer": "retry", "attempts": "many"}]),
-                "on disk 'media': attempts: Input should be a valid integer",
+                "on disk 'media': layer 'retry': attempts: Input should be a valid integer",
             ),
             (one(driver="memory", retries=2, layers=["retry"]), "would multiply; keep one"),
             (one(driver="scoped", prefix="x"), "disk is missing; a scoped disk names both"),
@@ -380,7 +380,27 @@ class TestMistakes:
             ),
             (one(driver="mirror", disks=["memory://", "memory://"], patience="x"), "patience: "),
             (one(driver="memory", layers=["mirror"]), "'mirror' stands on several disks; it is a"),
-            (one(driver="memory", cache="perhaps"), "cache is true, false, or a table"),
+            (one(driver="memory", cache="redis"), "options, such as {store = 'redis', ttl = 3600}"),
+            (
+                one(driver="memory", layers=["retri", "x"]),
+                "no layer 'retri'; did you mean 'retry'?",
+            ),
+            (one(driver="memory", cache={"store": "reddis"}), "'reddis'; did you mean 'redis'?"),
+            (one(driver="memory", layers=["mirrors"]), "there is no layer 'mirrors'; there are: "),
+            (one(driver="miror"), "there is no driver 'miror'; did you mean 'mirror'? (one of"),
+            (
+                one(driver="mirror", disks=["memory://", "memory://"], disk="x"),
+                "unknown key 'disk'; did you mean 'disks'?",
+            ),
+            (
+                one(driver="mirror", disks=["memory://", {"driver": "local", "rot": "x"}]),
+                "on disk 'media': disks[1]: unknown key 'rot'; did you mean 'root'?",
+            ),
+            (
+                one(driver="failover", disks=["memory://", {"driver": "memory", "layers": "x"}]),
+                "on disk 'media': disks[1]: layers is a list",
+            ),
+            ({"disks": {"media": "s3://b#c"}}, "on disk 'media': the s3 URL has a '#'"),
             ({"disks": {"media": 5}}, "on disk 'media': this is a mapping"),
             ({"disks": {"media": {5: "x", "driver": "memory"}}}, "with text for keys"),
             ({"disks": {"media": "media"}}, "a mapping or a URL such as 'local:///srv/files'"),
@@ -514,6 +534,7 @@ class TestOptions:
                     "passphrase": SECRET,
                     "hostFingerprint": "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIDTMczCvj3tD2s",
                     "useAgent": False,
+                    "maxTries": 4,
                     "url": "https://files.example.com/",
                 },
                 "https://files.example.com/a%20b",
@@ -537,6 +558,8 @@ class TestOptions:
             port: int = 0,
             ratio: float = 0.0,
             slow: bool = False,
+            verify: bool | str = True,
+            agent: bool | str = False,
             wait: timedelta = timedelta(),
             visibility: Visible | None = None,
             secret_key: str | None = None,
@@ -550,7 +573,7 @@ class TestOptions:
         storage = manager({})
         storage.extend("tape", tape)
         storage.build(
-            "tape://?label=a%20b&port=21&ratio=0.5&slow=true&visibility=public&copy=x"
+            "tape://?label=a%20b&port=21&ratio=0.5&slow=true&visibility=public&copy=x&verify=false&agent=/run/a"
             f"&secret_key={SECRET}&other=y"
         )
         assert made == [
@@ -559,6 +582,8 @@ class TestOptions:
                 "port": 21,
                 "ratio": 0.5,
                 "slow": True,
+                "verify": False,
+                "agent": "/run/a",
                 "wait": timedelta(),
                 "visibility": "public",
                 "secret_key": SECRET,

@@ -599,3 +599,11 @@ async def test_a_module_level_disk_follows_a_fake() -> None:
     with Storage.fake("s3") as disk:
         await Storage.disk("s3").put("x", b"")
         disk.assert_exists("x")
+
+
+def test_a_disk_built_on_demand_has_its_name_in_what_is_refused() -> None:
+    storage = StorageManager.isolated({"disks": {}})
+    with pytest.raises(
+        ConfigError, match="on disk 'ondemand': layer 'encryption': key is 32 bytes"
+    ):
+        storage.build({"driver": "memory", "layers": [{"layer": "encryption", "key": "short"}]})

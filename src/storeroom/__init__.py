@@ -1,6 +1,5 @@
 """Async file storage with one facade and many disks."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from storeroom.contracts.errors import (
@@ -22,9 +21,11 @@ from storeroom.contracts.errors import (
     Unavailable,
     Unsupported,
 )
+from storeroom.contracts.lazily import lazily
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import Folder, Grant, Report, Stat, Upload
 from storeroom.disk import Disk
+from storeroom.drivers._registry import DRIVERS
 from storeroom.facade import Storage
 from storeroom.manager import StorageManager
 
@@ -63,10 +64,5 @@ __all__ = [
     "Upload",
 ]
 
-_LAZY = {"LocalDriver": "storeroom.drivers.local", "MemoryDriver": "storeroom.drivers.memory"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+if not TYPE_CHECKING:  # with a `__getattr__` checkers take any name for one that is here
+    __getattr__, __dir__ = lazily(__name__, DRIVERS.homes(), __all__)

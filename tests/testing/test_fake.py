@@ -1,7 +1,7 @@
 """A fake stands in for a disk, whether it is configured or not, and goes when its block ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,7 @@ from storeroom.contracts.abilities import (
 )
 from storeroom.contracts.body import Body
 from storeroom.contracts.values import PLAIN, Stat
-from storeroom.layers.readonly import ReadOnly
-from storeroom.layers.scoped import Scoped
+from storeroom.layers import CDN, Cache, ReadOnly, Scoped
 
 PNG = b"\x89PNG\r\n\x1a\n and then some"
 UGLY = "avatars/tëst %2F #?+&'\"[0]/🧑‍🚀 4 2.png"
@@ -318,6 +317,46 @@ async def test_the_layers_of_the_configuration_stay_on_top() -> None:
             await storage.disk("ro").put("a", b"")
     with storage.fake("inner") as disk:
         assert disk.url("a") == "https://b.s3.amazonaws.com/t%C3%A4g/1/2/a"
+
+
+async def test_the_layers_of_a_fake_reach_nobody_outside() -> None:
+    purged: list[Sequence[str]] = []
+
+    async def purge(addresses: Sequence[str]) -> None:
+        purged.append(addresses)
+
+    nobody = "redis://127.0.0.1:1/0"
+    cdn = {"layer": "cdn", "domain": "https://cdn.example.com", "purge": purge, "delay": 0}
+    storage = manager(
+        s3={"driver": "s3", "bucket": "b", "layers": [cdn], "cache": {"store": "kept", "ttl": 60}},
+        shared={
+            "driver": "scoped",
+            "disk": "s3",
+            "prefix": "p",
+            "cache": {"store": "redis", "url": nobody, "namespace": "ours", "ttl": 60},
+        },
+        heard={"driver": "memory", "cache": {"invalidate": nobody, "namespace": "ours"}},
+        kept={"driver": "memory"},
+    )
+    for name in ("s3", "shared", "heard"):
+        with storage.fake(name) as disk:
+            await disk.put("a.txt", "x")
+            assert [await disk.text("a.txt") for _ in range(2)] == ["x", "x"]
+            cache = disk.layer(Cache)
+            assert (cache.stats().hits, cache.stats().errors) == (1, 0)
+            assert "store='memory'" in repr(cache)
+    with storage.fake("s3") as disk:
+        await disk.put("a.txt", "x")
+        assert disk.url("a.txt") == "https://cdn.example.com/a.txt"
+        assert await disk.layer(CDN).flush()
+    assert await storage.disk("kept").all_files() == []
+    assert not purged
+
+
+def test_a_stack_that_makes_no_sense_is_told_with_the_fakes_name() -> None:
+    storage = manager(s3={"driver": "s3", "bucket": "b", "layers": ["compression", "compression"]})
+    with pytest.raises(ConfigError, match="on disk 's3': layer 'compression': Compression over"):
+        storage.fake("s3")
 
 
 async def test_a_disk_set_by_hand_is_faked_after_its_driver() -> None:

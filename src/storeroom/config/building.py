@@ -1,17 +1,20 @@
 """From a disk's configuration to its driver under its layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from storeroom.config.models import COMMON, DiskConfig, LayerConfig
+from storeroom.config.models import COMMON, STANDS_ON, DiskConfig, LayerConfig
 from storeroom.config.parameters import Parameters, parameters_of, revealed
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import ConfigError
+from storeroom.contracts.errors import ConfigError, StorageError
 from storeroom.disk import Disk, check_driver
 from storeroom.drivers._registry import DRIVERS
 from storeroom.layers._registry import LAYERS
 
 __all__ = ["Builder", "Factory"]
+
+_OF_DRIVERS = frozenset(("timeout", "visibility"))
 
 Factory = Callable[..., StorageDriver]
 """Makes a driver from its options."""
@@ -27,14 +30,16 @@ class Builder:
     def check(self, name: str, config: DiskConfig, /) -> None:
         """Refuse wrong options now, where that imports nothing beyond the core."""
         driver = config.driver
-        for one in config.disks:
+        for place, one in config.inner():
             if isinstance(one, DiskConfig):
-                self.check(name, one)
+                with _telling(place):
+                    self.check(name, one)
         if config.disks or driver in self._extended or DRIVERS.is_light(driver):
             self._arguments(name, config)
         for layer in (*config.layers, *([config.cache] if config.cache else [])):
             if LAYERS.is_light(layer.layer):
-                _layer_arguments(name, layer)
+                with _telling(f"layer {layer.layer!r}"):
+                    _layer_arguments(name, layer)
         _check_retries(name, config)
 
     def build(self, name: str, config: DiskConfig, /) -> StorageDriver:
@@ -56,14 +61,16 @@ class Builder:
         return driver
 
     def _layered(self, name: str, driver: StorageDriver, layer: LayerConfig) -> StorageDriver:
-        places, named = _layer_arguments(name, layer)
-        if layer.store is not None:
-            named["store"] = self._stood_on(name, layer.store)
-        built: StorageDriver = LAYERS.load(layer.layer)(driver, *places, **named)
+        store = None if layer.store is None else self._named(layer.store)
+        with _telling(f"layer {layer.layer!r}"):
+            places, named = _layer_arguments(name, layer)
+            if store is not None:
+                named["store"] = store
+            built: StorageDriver = LAYERS.load(layer.layer)(driver, *places, **named)
         return built
 
     def _driver(self, name: str, config: DiskConfig) -> StorageDriver:
-        inner = [self._stood_on(name, one) for one in config.disks]
+        inner = [self._stood_on(name, place, one) for place, one in config.inner()]
         if config.driver == "scoped":
             return inner[0]  # its prefix is that of any disk
         places, named = self._arguments(name, config)
@@ -71,10 +78,14 @@ class Builder:
         check_driver(driver)
         return driver
 
-    def _stood_on(self, name: str, one: str | DiskConfig) -> StorageDriver:
-        if isinstance(one, DiskConfig):
+    def _stood_on(self, name: str, place: str, one: str | DiskConfig) -> StorageDriver:
+        if isinstance(one, str):
+            return self._named(one)
+        with _telling(place):
             return self.build(name, one)
-        disk = self._disk(one)
+
+    def _named(self, name: str) -> StorageDriver:
+        disk = self._disk(name)
         check_driver(disk.driver)  # built here too, off the loop's thread
         return disk
 
@@ -83,12 +94,13 @@ class Builder:
             return [], {}
         options = {key: revealed(value) for key, value in config.options.items()}
         known = self._parameters(config).names
-        for key in ("timeout", "visibility"):
+        for key in _OF_DRIVERS:
             if key in options and key not in known:
                 raise ConfigError(f"the driver {config.driver!r} takes no {key}", disk=name)
         if config.retries is not None and self._retries_itself(config):
             options["retries"] = config.retries
-        return self._parameters(config).arguments(options, name, COMMON)
+        also = {*COMMON, STANDS_ON[config.driver]} - _OF_DRIVERS if config.disks else COMMON
+        return self._parameters(config).arguments(options, name, also)
 
     def _parameters(self, config: DiskConfig) -> Parameters:
         return parameters_of(self._target(config), skip=min(len(config.disks), 2))
@@ -101,6 +113,16 @@ class Builder:
 
     def _retries_itself(self, config: DiskConfig) -> bool:
         return config.driver != "scoped" and "retries" in self._parameters(config).names
+
+
+@contextmanager
+def _telling(place: str) -> Generator[None]:
+    """Have an error say which part of a disk's configuration it is about."""
+    try:
+        yield
+    except StorageError as error:
+        error.reason = f"{place}: {error.reason}"
+        raise
 
 
 def _layer_arguments(name: str, layer: LayerConfig) -> tuple[list[Any], dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The configuration as checked values; secrets in them show in no repr and no error."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 _MODEL = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _TABLE = TypeAdapter(dict[str, Any])
@@ -86,6 +87,10 @@ class DiskConfig(BaseModel):
     cache: LayerConfig | None = None
     layers: tuple[LayerConfig, ...] = ()
     options: dict[str, Any] = Field({}, repr=False)
+
+    def inner(self) -> Iterator[tuple[str, "str | DiskConfig"]]:
+        """The disks it stands on, each with the place in the configuration that names it."""
+        yield from _placed(STANDS_ON[self.driver], self.disks) if self.disks else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,8 @@ def disk_config(
     if driver in STANDS_ON and driver not in extended:
         taken = given.pop(STANDS_ON[driver], None)
         own["disks"] = [
-            one if isinstance(one, str) and not is_url(one) else disk_config(name, one, **where)
-            for one in _stood_on(name, driver, taken)
+            one if isinstance(one, str) and not is_url(one) else _inner(name, place, one, where)
+            for place, one in _stood_on(name, driver, taken)
         ]
         _check_scoped(name, driver, own, given)
     options = {key: concealed(key, value) for key, value in given.items()}
@@ -177,7 +182,11 @@ def disk_config(
 def _from_url(name: str, url: str) -> dict[str, Any]:
     if not is_url(url):
         raise ConfigError("a disk is a mapping or a URL such as 'local:///srv/files'", disk=name)
-    return from_url(url)
+    try:
+        return from_url(url)
+    except ConfigError as error:
+        error.located(disk=name)
+        raise
 
 
 def _keyed(name: str, raw: Any) -> dict[str, Any]:
@@ -191,18 +200,15 @@ def _keyed(name: str, raw: Any) -> dict[str, Any]:
 def _check_driver(name: str, driver: Any, extended: Collection[str]) -> None:
     if not isinstance(driver, str):
         raise ConfigError(f"driver is a name, not {type(driver).__name__}", disk=name)
-    if driver in STANDS_ON or driver in extended:
+    if driver in STANDS_ON or driver in extended or DRIVERS.knows(driver):
         return
-    try:
-        DRIVERS.check(driver)
-    except ConfigError as error:
-        error.reason += "; a driver of your own is made known by Storage.extend before"
-        error.located(disk=name)
-        raise
+    hint = nearest(driver, {*DRIVERS.names(), *STANDS_ON, *extended})
+    way_out = "one of your own is made known by Storage.extend before"
+    raise ConfigError(f"there is no driver {driver!r}; {hint} ({way_out})", disk=name)
 
 
-def _stood_on(name: str, driver: str, taken: Any) -> list[Any]:
-    """The disks that a driver of disks names, each a name, a URL or a mapping."""
+def _stood_on(name: str, driver: str, taken: Any) -> list[tuple[str, Any]]:
+    """The disks that a driver of disks names, each a name, a URL or a mapping, and where it stands."""
     key = STANDS_ON[driver]
     if not taken:
         hint = "a scoped disk names both" if key == "disk" else f"a {driver} names two or more"
@@ -222,7 +228,19 @@ def _stood_on(name: str, driver: str, taken: Any) -> list[Any]:
     if key == "disks" and (len(disks) < _LEAST or (driver == "readthrough" and disks[_LEAST:])):
         wanted = "two, [fast, origin]" if driver == "readthrough" else "two or more"
         raise ConfigError(f"disks has {len(disks)}; a {driver} stands on {wanted}", disk=name)
-    return disks
+    return _placed(key, disks)
+
+
+def _placed(key: _Key, disks: Sequence[T]) -> list[tuple[str, T]]:
+    return [(key if key == "disk" else f"disks[{number}]", one) for number, one in enumerate(disks)]
+
+
+def _inner(name: str, place: str, raw: Any, where: Mapping[str, Any]) -> "DiskConfig":
+    try:
+        return disk_config(name, raw, **where)
+    except ConfigError as error:
+        error.reason = f"{place}: {error.reason}"
+        raise
 
 
 def _check_scoped(
@@ -242,31 +260,31 @@ def _cache(name: str, raw: Any) -> LayerConfig | None:
         return _layer(name, {**cast(Mapping[str, Any], raw), "layer": "cache"})
     chosen = _YES_OR_NO_OF_ANY.get(str(raw).lower())
     if chosen is None:
-        raise ConfigError("cache is true, false, or a table of the layer's options", disk=name)
+        raise ConfigError(
+            "cache is true, false, or a table of the layer's options, such as "
+            "{store = 'redis', ttl = 3600}",
+            disk=name,
+        )
     return _layer(name, "cache") if chosen else None
 
 
 def _listed(name: str, layers: Any) -> list[Any]:
     if not isinstance(layers, list | tuple):
-        raise ConfigError("layers is a list, the outermost first", disk=name)
+        raise ConfigError(
+            "layers is a list, the outermost first, such as ['compression', {layer = 'retry'}]",
+            disk=name,
+        )
     return list(cast(list[Any], layers))
 
 
 def _layer(name: str, raw: Any) -> LayerConfig:
-    options = {"layer": raw} if isinstance(raw, str) else _keyed(name, raw)
+    options: dict[str, Any] = {"layer": raw} if isinstance(raw, str) else {}
+    if isinstance(raw, Mapping):
+        options = _keyed(name, raw)
     layer = options.pop("layer", None)
-    if layer is None:
+    if not isinstance(layer, str):
         raise ConfigError("a layer is a name or {layer = name, ...}", disk=name)
-    if STANDS_ON.get(str(layer)) == "disks":
-        way_out = f'{{"driver": "{layer}", "disks": [...]}}'
-        raise ConfigError(
-            f"{layer!r} stands on several disks; it is a driver: {way_out}", disk=name
-        )
-    try:
-        LAYERS.check(str(layer))
-    except ConfigError as error:
-        error.located(disk=name)
-        raise
+    _check_layer(name, layer)
     store = options.get("store") if layer == "cache" else None
     store = store if isinstance(store, str) and store not in _STORES else None
     hidden = {
@@ -275,6 +293,17 @@ def _layer(name: str, raw: Any) -> LayerConfig:
         if store is None or key != "store"
     }
     return _validated(LayerConfig, {"layer": layer, "store": store, "options": hidden}, name)
+
+
+def _check_layer(name: str, layer: str) -> None:
+    if STANDS_ON.get(layer) == "disks":
+        way_out = f'{{"driver": "{layer}", "disks": [...]}}'
+        raise ConfigError(
+            f"{layer!r} stands on several disks; it is a driver: {way_out}", disk=name
+        )
+    if not LAYERS.knows(layer):
+        known = [one for one in LAYERS.names() if STANDS_ON.get(one) != "disks"]
+        raise ConfigError(f"there is no layer {layer!r}; {nearest(layer, known)}", disk=name)
 
 
 def _local(options: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -304,7 +333,7 @@ def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskCon
 
     def follow(one: DiskConfig, way: list[str]) -> None:
         layers = (*one.layers, *([one.cache] if one.cache else []))
-        stores = (layer.store for layer in layers if layer.store is not None)
+        stores = [layer.store for layer in layers if layer.store is not None]
         for target in (*one.disks, *stores):
             if isinstance(target, DiskConfig):
                 follow(target, way)
@@ -313,7 +342,8 @@ def _check_references(name: str, config: DiskConfig, disks: Mapping[str, DiskCon
                 shown = " -> ".join([*way, target])
                 raise ConfigError(f"it stands on itself: {shown}", disk=name)
             if target not in disks:
-                reason = f"there is no disk {target!r}; {nearest(target, disks)}"
+                known = [*disks, *(_STORES if target in stores else ())]
+                reason = f"there is no disk {target!r}; {nearest(target, known)}"
                 raise ConfigError(reason, disk=name)
             if target not in sound:
                 follow(disks[target], [*way, target])

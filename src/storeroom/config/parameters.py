@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,7 @@ _ALIASES = {
     "host_fingerprint": ("host_key",),
     "key": ("access_key", "account_key"),
     "key_file_path": ("credentials_path",),
+    "maxTries": ("retries",),
     "name": ("account_name",),
     "privateKey": ("private_key",),
     "read-only": ("read_only",),
@@ -168,5 +169,7 @@ def _type(parameter: inspect.Parameter) -> Any:
     annotation: Any = parameter.annotation
     if annotation is parameter.empty or isinstance(annotation, str):
         annotation = Any
+    if {bool, str} <= set(get_args(annotation)):  # in a URL, "false" is that before it is a path
+        annotation = Annotated[annotation, Field(union_mode="left_to_right")]
     hidden: Any = Secret
     return hidden[annotation] if _SECRET.search(parameter.name) else annotation

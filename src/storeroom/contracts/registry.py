@@ -38,10 +38,19 @@ class Registry:
         """All that can be loaded, third parties' too."""
         return sorted({*self.entries, *self._installed()})
 
+    def knows(self, name: str, /) -> bool:
+        """Whether we or a third party have one of this name."""
+        return name in self.entries or name in self._installed()
+
     def check(self, name: str, /) -> None:
         """Refuse a name that neither we nor a third party know."""
-        if name not in self.entries and name not in self._installed():
+        if not self.knows(name):
             raise ConfigError(f"there is no {self.word} {name!r}; {nearest(name, self.names())}")
+
+    def homes(self) -> dict[str, str]:
+        """The module of each class of ours, by the class's name; nothing is imported."""
+        parts = (entry.target.partition(":") for entry in self.entries.values())
+        return {attribute: module for module, _, attribute in parts}
 
     def is_light(self, name: str, /) -> bool:
         """Whether it is ours and imports nothing beyond the core."""

@@ -64,7 +64,7 @@ SealedKey = _keys.SealedKey
 Rotated = _rotating.Rotated
 
 _REFUSED: Final = {
-    "Compression": "it would try to shrink what is encrypted, which nothing can; put it outside",
+    "Compression": "what is encrypted does not shrink any more; put Compression outside",
     "Encryption": "once is enough; give all keys to one of the two",
 }
 

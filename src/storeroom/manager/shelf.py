@@ -18,7 +18,7 @@ from storeroom.manager.reports import Reports
 from storeroom.signing import SigningKeys
 
 if TYPE_CHECKING:
-    from storeroom.config import Builder, Filesystems
+    from storeroom.config import Builder, DiskConfig, Filesystems
 
 __all__ = ["Factory", "Handle", "Shelf", "Source", "State", "closed"]
 
@@ -109,7 +109,7 @@ class Shelf:
 
         config = disk_config(name, raw, extended=self._extended)
         self.config().check_references(name, config)
-        return self._builder().build(name, config)
+        return self._build(name, config)
 
     def configure(self, source: Source | None) -> None:
         with self._lock:
@@ -209,13 +209,15 @@ class Shelf:
         return given if given is not None else self._built.get(name)
 
     def _opened(self, name: str) -> StorageDriver:
+        driver = self._built[name] = self._build(name, self.config().disk(name))
+        return driver
+
+    def _build(self, name: str, config: "DiskConfig") -> StorageDriver:
         try:
-            driver = self._builder().build(name, self.config().disk(name))
+            return self._builder().build(name, config)
         except StorageError as error:
             error.located(disk=name)
             raise
-        self._built[name] = driver
-        return driver
 
     def _retire(self, names: Iterable[str]) -> None:
         for name in names:

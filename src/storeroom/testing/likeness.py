@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storeroom.config import Builder, DiskConfig, Filesystems
+from storeroom.config.models import LayerConfig
 from storeroom.config.parameters import parameters_of, revealed
 from storeroom.contracts.abilities import ABILITIES, PublicUrl, find, has, within
 from storeroom.contracts.driver import StorageDriver
@@ -29,6 +30,10 @@ __all__ = ["Likeness", "likeness"]
 _UNBUILDABLE = (StorageError, ImportError, LookupError, OSError, TypeError, ValueError)
 _LOCAL_NAMES = frozenset(("local", "public"))
 _LOCAL_OPTIONS = ("url", "visibility", "directory_visibility", "permissions")
+_INWARD = {
+    "cache": ("ttl", "negative_ttl", "max_bytes", "max_entries", "max_object"),
+    "cdn": ("domain", "cache_control"),
+}
 _NAMES = ("bucket", "container", "host", "name")
 
 
@@ -65,7 +70,11 @@ def likeness(
     if config is None:
         return Likeness(faults, faults, folder)
     builder = Builder({}, lambda _: faults)  # type: ignore[arg-type, return-value]
-    return Likeness(builder.build(name, _swapped(config, known)), faults, folder)
+    try:
+        return Likeness(builder.build(name, _swapped(config, known)), faults, folder)
+    except StorageError as error:
+        error.located(disk=name)
+        raise
 
 
 def _check(driver: str, extended: Mapping[str, object]) -> None:
@@ -89,7 +98,18 @@ def _swapped(config: DiskConfig, known: Filesystems) -> DiskConfig:
         inner = known.disk(inner)
     below: str | DiskConfig = "fake" if inner is None else _swapped(inner, known)
     own: dict[str, Any] = {"driver": "scoped", "disks": (below,), "options": {}, "retries": None}
+    own["layers"] = tuple(_inward(layer) for layer in config.layers)
+    own["cache"] = config.cache and _inward(config.cache)
     return config.model_copy(update=own)
+
+
+def _inward(layer: LayerConfig) -> LayerConfig:
+    """The layer without what reaches out of the process: a test changes nobody's cache and no CDN."""
+    kept = _INWARD.get(layer.layer)
+    if kept is None:
+        return layer
+    options = {key: value for key, value in layer.options.items() if key in kept}
+    return layer.model_copy(update={"store": None, "options": options})
 
 
 def _built(

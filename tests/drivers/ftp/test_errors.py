@@ -58,6 +58,15 @@ async def test_a_folder_in_the_way_and_a_file_in_the_way_are_obstructed(place: P
     assert place.left_over() == []
 
 
+async def test_a_root_that_is_a_file_is_told_as_such(place: Place) -> None:
+    place.put(b"x", "file")
+    driver = place.server.driver(f"{place.name}/file")
+    error = await outcome(driver.write("a", Body(b"x")))
+    await driver.aclose()
+    assert isinstance(error, Obstructed)
+    assert error.reason == "the root is a file, so no folder can be there"
+
+
 async def test_what_may_not_be_read_is_denied(lying: LyingFtp) -> None:
     """A server that says only 550: the file is there, so it is the permission."""
     for features in (lying.lies.features, PLAIN):

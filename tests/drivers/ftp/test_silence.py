@@ -109,8 +109,11 @@ async def test_a_body_that_takes_its_time_is_no_timeout(place: Place) -> None:
 async def test_a_port_that_takes_connections_and_says_nothing(lying: LyingFtp, tls: Any) -> None:
     async with Proxy(lying.port) as proxy:
         proxy.black_hole()
-        error = await outcome(lying.driver(port=proxy.port, tls=tls, **QUICK).stat(KEY))
-        assert isinstance(error, (Timeout, Unavailable)), error
+        driver = lying.driver(port=proxy.port, tls=tls, timeout=0.3, retries=3)
+        error = await outcome(driver.stat(KEY))
+        assert isinstance(error, Timeout), error
+        assert f"{HOST}:{proxy.port} says nothing within 0.3 s" in str(error)
+        assert proxy.connections == 1  # a further try would only last as long again
 
 
 async def test_nobody_at_the_port_is_unavailable_and_says_where(lying: LyingFtp) -> None:

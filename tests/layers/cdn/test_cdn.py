@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -359,7 +360,7 @@ async def test_a_purge_that_fails_for_good_is_reported_and_loses_no_write(
     assert {address for addresses, _ in told for address in addresses} == {f"{AT}/a", f"{AT}/b"}
     assert set(cdn.failed()) == {f"{AT}/a", f"{AT}/b"}
     assert "secret" not in caplog.text
-    assert "could not be purged (Unavailable)" in caplog.text
+    assert "more could not be purged (Unavailable)" in caplog.text
     purges.errors.clear()
     assert await cdn.flush()
     assert purges.all == {f"{AT}/a", f"{AT}/b"}
@@ -611,6 +612,20 @@ async def test_what_cloudfront_refuses_is_reported(driver: Everything, moto: S3S
     assert isinstance(error, ConfigError)
     assert "NoSuchDistribution" in str(error)
     assert "s3cret" not in repr(cdn) + str(error)
+
+
+async def test_nobody_to_purge_as_is_told_at_once(
+    driver: Everything, moto: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    cdn = over(driver, "cloudfront", distribution_id="E1", endpoint_url=moto.url, base=60)
+    await cdn.put("a", b"x")
+    assert not await cdn.flush()
+    [error] = cdn.failed().values()
+    assert isinstance(error, ConfigError)
+    assert "give access_key and secret_key" in str(error)
 
 
 def test_it_is_configured_by_name() -> None:

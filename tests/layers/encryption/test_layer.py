@@ -63,7 +63,7 @@ class Smaller(Compression):
 @pytest.mark.parametrize("kind", [Compression, Smaller])
 def test_it_refuses_to_stand_outside_of_compression(kind: type[Layer]) -> None:
     for inner in (kind(MemoryDriver()), Scoped(Disk(kind(MemoryDriver())), "t")):
-        with pytest.raises(ConfigError, match="shrink what is encrypted"):
+        with pytest.raises(ConfigError, match="put Compression outside"):
             vault(inner)
     assert kind(vault()).traits.service == "memory"
 

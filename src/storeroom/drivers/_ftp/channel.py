@@ -113,6 +113,10 @@ class Channel(asyncio.Protocol):
         except ssl.SSLCertVerificationError as error:
             plain.abort()
             raise Lost("certificate", error.verify_message) from error
+        except (
+            ConnectionAbortedError
+        ) as error:  # so asyncio tells that the handshake takes too long
+            raise Lost("idle", str(error)) from error
         except OSError as error:
             plain.abort()
             raise Lost("dropped", f"TLS could not begin: {_words(error)}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import aioftp
 
 from storeroom.contracts import threads
-from storeroom.contracts.errors import ConfigError, PermissionDenied
+from storeroom.contracts.errors import ConfigError, PermissionDenied, Timeout
 from storeroom.drivers._ftp.account import Account
 from storeroom.drivers._ftp.channel import Channel
 from storeroom.drivers._ftp.control import Control
@@ -37,7 +37,11 @@ async def context_of(account: Account, /) -> ssl.SSLContext | None:
 
 async def connected(account: Account, server: Server, tls: ssl.SSLContext | None, /) -> Control:
     """A connection that is logged in, protected where it is to be, and ready for any verb."""
-    channel = await reached((account.host,), account.port, account.timeout)
+    try:
+        channel = await reached((account.host,), account.port, account.timeout)
+    except Lost as lost:
+        _check_speaks(lost, account)
+        raise
     control = Control(
         channel,
         server,
@@ -48,13 +52,26 @@ async def connected(account: Account, server: Server, tls: ssl.SSLContext | None
         secret=account.password,
     )
     try:
-        await _greeted(control, account, tls)
+        try:
+            await _greeted(control, account, tls)
+        except Lost as lost:
+            _check_speaks(lost, account)
+            raise
         await _logged_in(control, account)
         await _prepared(control, account)
     except BaseException:
         control.drop()
         raise
     return control
+
+
+def _check_speaks(lost: Lost, account: Account) -> None:
+    """Refuse a server that is silent from the beginning: further tries would only last as long again."""
+    if lost.why == "idle" or isinstance(lost.__cause__, TimeoutError):
+        raise Timeout(
+            f"{account.origin} says nothing within {account.timeout:g} s; check host, port and tls, "
+            "and whether something on the way drops what is sent"
+        ) from lost
 
 
 async def reached(peer: Sequence[Any], port: int, timeout: float, /) -> Channel:

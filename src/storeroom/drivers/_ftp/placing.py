@@ -95,7 +95,8 @@ async def why_not_made(control: Control, path: str, answer: Reply, /) -> Storage
     for above in _ways_to(path):
         found = await looked_at(control, above)
         if found is not None and found.kind != "folder":
-            return Obstructed(f"{above!r} is a file, so no folder can be there")
+            what = repr(above) if above else "the root"
+            return Obstructed(f"{what} is a file, so no folder can be there")
     return PermissionDenied(f"the server does not let it be made ({control.refusal(answer)})")
 
 

@@ -18,7 +18,7 @@ def check_clear(inner: StorageDriver, /) -> None:
     if any(_is(layer, "Encryption") for layer in layers_inside(inner)):
         raise ConfigError(
             "what is encrypted inside would lie in the store in the clear: put the cache inside the "
-            "encryption, or hold it in memory"
+            "encryption (in a configuration, behind it in layers), or hold it in memory"
         )
 
 

@@ -17,7 +17,7 @@ with extra("redis", "redis"):
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError, ResponseError
+    from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 __all__ = ["FAILURES", "Wire", "WireDown", "client_of"]
 
@@ -119,8 +119,11 @@ class Wire:
         self._again = 0.0 if refused else monotonic() + pause
         if self._failures == 1:
             _log.warning(
-                "the cache's Redis at %s does not answer (%s); it is passed over until it does",
+                "the cache's Redis at %s %s (%s); it is passed over until that changes",
                 self.place,
+                "refuses"
+                if refused or isinstance(error, AuthenticationError)
+                else "does not answer",
                 type(error).__name__,
             )
 

@@ -16,7 +16,12 @@ from storeroom.contracts.extras import extra
 with extra("cdn", "aioboto3"):
     import aioboto3  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
     from aiobotocore.config import AioConfig  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
 
 __all__ = ["CloudFront"]
 
@@ -77,6 +82,11 @@ class CloudFront:
                 )
         except ClientError as error:
             raise _failure(error) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise ConfigError(
+                "nothing says as whom to purge at CloudFront; give access_key and secret_key, or one "
+                "of AWS's own ways (environment, profile, role)"
+            ) from error
         except (BotoCoreError, OSError) as error:
             raise Unavailable(f"CloudFront did not answer ({type(error).__name__})") from error
 

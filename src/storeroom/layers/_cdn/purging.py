@@ -161,7 +161,7 @@ class Purging:
 
     async def _gave_up(self, batch: Sequence[str], error: Exception) -> None:
         kind = type(error).__name__
-        _log.warning("%d addresses could not be purged (%s), %s first", len(batch), kind, batch[0])
+        _log.warning("%s and %d more could not be purged (%s)", batch[0], len(batch) - 1, kind)
         with self._lock:
             for address in batch:
                 self._failed.pop(address, None)

@@ -106,10 +106,7 @@ class Ring:
         else:
             secret = await self._phrases.find(mark)
         if secret is None:
-            raise PermissionDenied(
-                f"the file is locked with the key {mark.id!r}, which this disk does not have; "
-                "give it in previous or keys"
-            )
+            raise PermissionDenied(_missing(mark))
         return secret
 
     async def _unsealed(self, mark: Mark) -> Secret | None:
@@ -130,6 +127,8 @@ def ring_of(
 ) -> Ring:
     """The keys as the options give them, in exactly one way."""
     _check_one_way(key=key, keys=keys, passphrase=passphrase, provider=provider)
+    if passphrase is None and work != Work.chosen("scrypt", None):
+        raise ConfigError("kdf and cost say how a passphrase becomes a key; there is no passphrase")
     older = [previous] if isinstance(previous, str | bytes) else list(previous)
     if keys is not None:
         if older:
@@ -147,6 +146,16 @@ def ring_of(
     if provider is not None:
         return Ring(raw, secrets, work, provider, locks=SEALED)
     return Ring(raw, [_phrase("passphrase", passphrase), *secrets], work, locks=work.kdf)
+
+
+def _missing(mark: Mark) -> str:
+    if mark.kdf == RAW:
+        lacks, way_out = f"the key {mark.id!r}, which this disk does not have", "previous or keys"
+    elif mark.kdf == SEALED:
+        lacks, way_out = f"the key {mark.id!r}, which this disk cannot have opened", "provider"
+    else:
+        lacks, way_out = "a passphrase that this disk does not have", "passphrase or previous"
+    return f"the file is locked with {lacks}; give it in {way_out}"
 
 
 def _raw_key(option: str, given: object, name: str | None = None) -> Key:
@@ -174,13 +183,17 @@ def _check_one_way(**ways: object) -> None:
 
 
 def _named(keys: Mapping[str, Given], current: str | None) -> list[Key]:
+    if not keys:
+        raise ConfigError(
+            "keys is empty; give one or more, each with an id: {'2026': 'base64:...'}"
+        )
     made = {
         name: _raw_key(f"keys[{name!r}]", given, _checked_id(name)) for name, given in keys.items()
     }
     if current is None and len(made) == 1:
         current = next(iter(made))
     if current not in made:
-        raise ConfigError(f"current names the key that locks: one of {', '.join(made) or 'none'}")
+        raise ConfigError(f"current names the key that locks: one of {', '.join(made)}")
     return [made[current], *(key for name, key in made.items() if name != current)]
 
 
