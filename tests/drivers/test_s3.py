@@ -97,18 +97,6 @@ class TestMoto(OnServer, DriverSuite):
     allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **MOTO_HAS_NOT}
 
 
-class TestMotoThroughTheSdk(OnServer):
-    server = "moto"
-    options: ClassVar[dict[str, Any]] = {"features": MOTO, "transport": "sdk"}
-    allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **MOTO_HAS_NOT}
-
-
-class TestMotoOverTls(OnServer):
-    server = "moto_tls"
-    options: ClassVar[dict[str, Any]] = {"features": MOTO}
-    allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **MOTO_HAS_NOT}
-
-
 class TestRclone(OnServer, DriverSuite):
     server = "rclone"
     versioned = False

@@ -14,6 +14,7 @@ Direction = Literal["up", "down"]
 Ending = Literal["fin", "rst"]
 
 _PIECE = 1 << 16
+_TURNS = 5  # of the loop, from a connection that the system took to the task that serves it
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER, on, for no time: closing sends RST
 
 
@@ -88,6 +89,8 @@ class Proxy:
         if listener is None:
             return
         listener.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         await self.reset()
         await listener.wait_closed()
 
@@ -134,10 +137,11 @@ class Proxy:
         self.connections += 1
         try:
             up, server = await asyncio.open_connection(HOST, self.target)
+            await self._link(reader, up, _Link(client, server))
         except OSError:
             _reset(client)
-        else:
-            await self._link(reader, up, _Link(client, server))
+        except asyncio.CancelledError:
+            _reset(client)  # by `reset`, which awaits this: asyncio would log it as an error
         finally:
             self._tasks.discard(task)
 

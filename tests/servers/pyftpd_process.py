@@ -12,6 +12,16 @@ from tests.servers.ftp import PASSWORD, USERNAME
 from tests.servers.process import HOST
 
 
+class _Login(DummyAuthorizer):  # type: ignore[misc]  # it has no types
+    """One that may not delete in folders called `sealed`, nor list those called `hidden`."""
+
+    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
+        names = (path or "").split("/")
+        if (perm == "d" and "sealed" in names) or (perm == "l" and "hidden" in names):
+            return False
+        return bool(super().has_perm(username, perm, path))
+
+
 class _Implicit(TLS_FTPHandler):
     """TLS from the first byte."""
 
@@ -24,7 +34,7 @@ class _Implicit(TLS_FTPHandler):
 
 def _serve(port: str, folder: str, tls: str, chain: str = "", key: str = "") -> None:
     handler: Any = {"": FTPHandler, "explicit": TLS_FTPHandler, "implicit": _Implicit}[tls]
-    handler.authorizer = DummyAuthorizer()
+    handler.authorizer = _Login()
     handler.authorizer.add_user(USERNAME, PASSWORD, folder, perm="elradfmwMT")
     handler.auth_failed_timeout = 0
     logging.getLogger("pyftpdlib").setLevel(

@@ -21,6 +21,7 @@ from storeroom.contracts.errors import (
     ConfigError,
     InvalidArgument,
     InvalidPath,
+    PermissionDenied,
     Unsupported,
     translating,
 )
@@ -286,13 +287,13 @@ class FTPDriver(
             return await self._service.run(lambda control: hashing.digest(control, path, algorithm))
 
     async def sweep(self, older_than: timedelta, /) -> int:
-        """Remove temporary files, of anybody below the root, that were begun longer ago than this."""
-        count = 0
+        """Remove temporary files, where this login may, that were begun longer ago than this."""
+        before, count = datetime.now(UTC) - older_than, 0
         with translating(self._failed, "sweep"):
-            before = datetime.now(UTC) - older_than
-            async with aclosing(leftovers(Straight(self._listed), self._rule, before)) as paths:
+            listed = Straight(self._swept_through)
+            async with aclosing(leftovers(listed, self._rule, before)) as paths:
                 async for path in paths:
-                    count += bool(await changing.remove(self._service, path))
+                    count += await self._swept(path)
         return count
 
     async def change_time(self, path: str, modified: datetime, /) -> None:
@@ -314,6 +315,17 @@ class FTPDriver(
 
     async def _listed(self, folder: str) -> Sequence[Entry] | None:
         return await self._service.run(lambda control: listing.listed(control, folder))
+
+    async def _swept_through(self, folder: str) -> Sequence[Entry] | None:
+        # So a folder that may not be read is known by its kind.
+        with translating(self._failed, "sweep"):
+            return await self._listed(folder)
+
+    async def _swept(self, path: str) -> bool:
+        try:
+            return bool(await changing.remove(self._service, path))
+        except PermissionDenied:
+            return False
 
     async def _entered(self, folder: str) -> Sequence[Entry] | None:
         """What is in a folder that is to be emptied; a link to one goes, and is never followed.

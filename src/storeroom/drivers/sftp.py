@@ -1,6 +1,6 @@
 """Files on a server that is reached by SSH: SFTP, over one connection for many requests at once."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ with extra("sftp", "asyncssh"):
     from storeroom.drivers._sftp import settings
     from storeroom.drivers._sftp.appending import extended
     from storeroom.drivers._sftp.facts import stat_of
-    from storeroom.drivers._sftp.failures import changing, reading
+    from storeroom.drivers._sftp.failures import Refused, changing, reading
     from storeroom.drivers._sftp.folders import Folding
     from storeroom.drivers._sftp.listing import Listing
     from storeroom.drivers._sftp.place import Root
@@ -184,12 +184,12 @@ class SFTPDriver(
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         body, path = Body.checked(body), self._rule.path(path)
         with translating(changing, "write", path, body=body):
-            return await self._storing.write(path, body, how)
+            return await self._changed(path, self._storing.write(path, body, how))
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool:
         path = self._rule.path(path)
         with translating(changing, "remove", path):
-            return await self._storing.remove(path, how)
+            return await self._changed(path, self._storing.remove(path, how))
 
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
@@ -228,17 +228,17 @@ class SFTPDriver(
             raise Unsupported("the other disk is not of this server and user", path=to)
         path = source._rule.path(path)
         with translating(changing, "copy", path):
-            return await self._storing.copy(source._root, path, to, how)
+            return await self._changed(to, self._storing.copy(source._root, path, to, how))
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
         path, to = self._rule.path(path), self._rule.path(to)
         with translating(changing, "rename", path):
-            return await self._storing.rename(path, to, how)
+            return await self._changed(to, self._storing.rename(path, to, how))
 
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         body, path = Body.checked(body), self._rule.path(path)
         with translating(changing, "extend", path, body=body):
-            return await extended(self._storing, path, body, how)
+            return await self._changed(path, extended(self._storing, path, body, how))
 
     async def read_visibility(self, path: str, /) -> Visible:
         path = self._rule.path(path)
@@ -253,7 +253,8 @@ class SFTPDriver(
         path = self._rule.path(path)
         check_visibility(visibility)
         with translating(reading, "change_visibility", path):
-            await self._storing.set(path, mode=self._rules.files.of(visibility))
+            mode = self._rules.files.of(visibility)
+            await self._changed(path, self._storing.set(path, mode=mode))
 
     async def has_folder(self, folder: str, /) -> bool:
         folder = self._rule.folder(folder)
@@ -265,14 +266,15 @@ class SFTPDriver(
         if visibility is not None:
             check_visibility(visibility)
         with translating(changing, "make_folder", folder):
-            await self._service.settled(self._folding.make(folder, visibility))
+            making = self._service.settled(self._folding.make(folder, visibility))
+            await self._changed(folder, making)
 
     async def remove_folder(self, folder: str, /) -> bool:
         folder = self._rule.folder(folder)
         if not folder:
             raise InvalidPath("this names the root, the whole disk; name a folder on it")
         with translating(changing, "remove_folder", folder):
-            return await self._folding.remove(folder)
+            return await self._changed(folder, self._folding.remove(folder))
 
     async def sweep(self, older_than: timedelta, /) -> int:
         with translating(changing, "sweep"):
@@ -286,4 +288,13 @@ class SFTPDriver(
         if not 0 <= seconds <= _LAST_SECOND:
             raise InvalidArgument("SFTP has no times before 1970 or after 2105", path=path)
         with translating(reading, "change_time", path):
-            await self._storing.set(path, modified=seconds)
+            await self._changed(path, self._storing.set(path, modified=seconds))
+
+    async def _changed(self, path: str, work: Awaitable[A]) -> A:
+        """What the work gives; where the server fails without a reason, one is looked for."""
+        try:
+            return await work
+        except Refused as refused:
+            if refused.is_vague:
+                await self._folding.check_writable(path)
+            raise

@@ -155,6 +155,16 @@ async def test_sweeping_goes_by_the_later_of_two_clocks(place: Place) -> None:
     assert len(place.left_over()) == 1
 
 
+async def test_what_may_not_be_listed_or_removed_is_no_end_of_a_sweep(pyftpd: FtpServer) -> None:
+    place = Place(pyftpd)
+    folders = ("a", "hidden", "sealed", "z")
+    for folder in folders:
+        place.put(b"half", temporary_beside(f"{folder}/a"))
+    assert await place.driver().sweep(timedelta(0)) == 2
+    assert [len(list((place.path / folder).iterdir())) for folder in folders] == [0, 1, 1, 0]
+    await place.aclose()
+
+
 async def test_a_copy_goes_through_here_and_never_waits_for_itself(place: Place) -> None:
     data = random_bytes(2 * MIB)
     place.put(data, "a")

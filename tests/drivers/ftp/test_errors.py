@@ -20,8 +20,8 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.values import ReadOptions, WriteOptions
 from storeroom.drivers.ftp import FTPDriver
-from tests.drivers.ftp.place import Place, read
-from tests.drivers.s3.bucket import outcome
+from tests.drivers.ftp.place import MIB, Place, listed, read
+from tests.drivers.s3.bucket import outcome, random_bytes
 from tests.servers.ftp import FtpServer
 from tests.servers.lying_ftp import LyingFtp
 
@@ -62,6 +62,8 @@ async def test_a_root_that_is_a_file_is_told_as_such(place: Place) -> None:
     place.put(b"x", "file")
     driver = place.server.driver(f"{place.name}/file")
     error = await outcome(driver.write("a", Body(b"x")))
+    assert isinstance(await outcome(driver.read("a")), NotFound)
+    assert await listed(driver) == []
     await driver.aclose()
     assert isinstance(error, Obstructed)
     assert error.reason == "the root is a file, so no folder can be there"
@@ -115,6 +117,8 @@ async def test_what_may_not_be_looked_at_is_denied_and_not_absent(lying: LyingFt
         ("552 Quota exceeded.", QuotaExceeded),
         ("550 Disk quota exceeded", QuotaExceeded),
         ("550 No space left on device", QuotaExceeded),
+        ("451 Disk full.", QuotaExceeded),
+        ("426 No space left on device; transfer aborted.", QuotaExceeded),
         ("532 Need account for storing files.", PermissionDenied),
         ("553 File name too long", InvalidPath),
         ("451 Local error in processing.", Unavailable),
@@ -132,6 +136,32 @@ async def test_a_refusal_has_the_kind_of_its_words(
     assert type(error) is kind, error
     assert reply[4:] in str(error)
     assert lying.files == {}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["426 No space left on device.", "451 Quota exceeded.", "452 Sorry.", "552 Aborted."],
+)
+@pytest.mark.parametrize("body", [b"x", random_bytes(MIB)], ids=["short", "long"])
+async def test_a_disk_that_is_full_says_so_at_once(
+    lying: LyingFtp, reply: str, body: bytes
+) -> None:
+    """Whatever the code is: with one for what passes, another try would only cost as much again."""
+    lying.files["/a"] = b"old"
+    lying.lies.stops = reply
+    error = await outcome(lying.driver(retries=3).write("a", Body(body)))
+    assert isinstance(error, QuotaExceeded)
+    assert len(lying.asked("STOR")) == 1
+    assert lying.files == {"/a": b"old"}
+
+
+@pytest.mark.parametrize("verb", ["STOR", "MKD"])
+async def test_a_disk_that_is_full_is_no_lack_of_permission(lying: LyingFtp, verb: str) -> None:
+    driver = lying.driver()
+    lying.lies.answers[verb] = "550 No space left on device."
+    for path in ("a", "f/a"):
+        if verb == "STOR" or "/" in path:
+            assert isinstance(await outcome(driver.write(path, Body(b"x"))), QuotaExceeded)
 
 
 async def test_what_passes_is_tried_again(lying: LyingFtp) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from storeroom.contracts.values import ReadOptions, ScanOptions, Stat
 from tests.drivers.ftp.place import MIB, listed, read
 from tests.drivers.s3.bucket import outcome, random_bytes, streamed
 from tests.servers.lying_ftp import LyingFtp
+from tests.servers.process import HOST
 
 BIG = random_bytes(MIB)
 HOSTILE = [
@@ -186,22 +189,26 @@ async def test_a_reply_without_end_does_not_fill_the_memory(lying: LyingFtp) -> 
 
 async def test_data_never_goes_to_another_host(lying: LyingFtp) -> None:
     """https://nvd.nist.gov/vuln/detail/CVE-2020-8284"""
-    met = asyncio.Event()
+    met: asyncio.Queue[str] = asyncio.Queue()
 
     async def trap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        met.set()
+        met.put_nowait(writer.get_extra_info("sockname")[0])
         writer.close()
 
     lying.lies.lacks = {"EPSV"}
     lying.lies.pasv_host = "127.0.0.3"
-    server = await asyncio.start_server(trap, "127.0.0.3", 0)
     lying.files["/a"] = BIG
     assert await read(lying.driver(), "a") == BIG
-    lying.lies.data_port = server.sockets[0].getsockname()[1]
-    error = await outcome(read(lying.driver(retries=0), "a"))
-    assert isinstance(error, Unavailable)
-    assert not met.is_set()
-    server.close()
+    async with AsyncExitStack() as stack:
+        for listener in _twins(HOST, "127.0.0.3"):
+            server = await asyncio.start_server(trap, sock=listener)
+            await stack.enter_async_context(server)
+            lying.lies.data_port = listener.getsockname()[1]
+        lying.lies.answers["RETR"] = "425 Can't open data connection."
+        error = await outcome(read(lying.driver(retries=0), "a"))
+        assert isinstance(error, Unavailable)
+        assert await asyncio.wait_for(met.get(), 10) == HOST
+        assert met.empty()
 
 
 async def test_a_server_that_accepts_a_file_and_shows_none_stored_nothing(lying: LyingFtp) -> None:
@@ -232,6 +239,21 @@ async def test_a_file_that_the_server_calls_a_folder_is_none(lying: LyingFtp) ->
     lying.lies.answers["MLST"] = b"250-Listing\r\n type=dir; /a\r\n250 End\r\n"
     with pytest.raises(NotFound):
         await lying.driver().read("a")
+
+
+def _twins(*hosts: str) -> list[socket.socket]:
+    """A listener on each of these addresses, all with one port, which nobody else can have then."""
+    while True:
+        port, found = 0, list[socket.socket]()
+        try:
+            for host in hosts:
+                found.append(socket.create_server((host, port)))
+                port = found[0].getsockname()[1]
+        except OSError:
+            for listener in found:
+                listener.close()
+        else:
+            return found
 
 
 def _without(lying: LyingFtp, *verbs: str) -> None:

@@ -123,6 +123,12 @@ async def test_nobody_at_the_port_is_unavailable_and_says_where(lying: LyingFtp)
     assert f"{HOST}:{lying.port}" in str(error)
 
 
+async def test_a_host_that_has_no_address_is_named() -> None:
+    error = await outcome(FTPDriver("no-such-host.invalid", retries=0).stat(KEY))
+    assert isinstance(error, Unavailable)
+    assert "no-such-host.invalid:21 does not answer" in error.reason
+
+
 async def test_a_cancellation_does_not_wait_for_ever(
     vsftpd: FtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,9 @@ from tests.drivers.sftp.share import (
     read,
     streamed,
 )
+from tests.servers.lying_ftp import LyingFtp
 from tests.servers.lying_sftp import Honest, serving
+from tests.servers.process import HOST
 from tests.servers.proxy import Proxy
 
 NEW = random_bytes(4 * MIB)
@@ -82,11 +84,20 @@ async def test_a_black_hole_is_a_time_out(share: Share) -> None:
 
 async def test_a_black_hole_before_the_first_word_is_a_time_out(share: Share, proxy: Proxy) -> None:
     proxy.black_hole()
-    driver = share.driver(proxy.port, retries=0, timeout=0.3)
-    began = time.monotonic()
-    assert isinstance(await outcome(driver.stat(KEY), within=5), Timeout)
-    assert time.monotonic() - began < 3
+    driver = share.driver(proxy.port, retries=3, timeout=0.3)
+    error = await outcome(driver.stat(KEY), within=5)
+    assert isinstance(error, Timeout)
+    assert f"no SSH server greets at {HOST}:{proxy.port} within 0.3 s" in error.reason
+    assert proxy.connections == 1  # a further try would only last as long again
     proxy.let_pass()
+
+
+async def test_a_server_of_another_kind_is_a_time_out_that_says_so(share: Share) -> None:
+    async with LyingFtp() as ftp:
+        error = await outcome(share.driver(ftp.port, retries=3, timeout=0.3).stat(KEY), within=5)
+        assert isinstance(error, Timeout)
+        assert "no SSH server greets" in error.reason
+        assert ftp.connections == 1
 
 
 async def test_a_black_hole_that_ends_is_survived(share: Share, proxy: Proxy) -> None:
@@ -256,7 +267,79 @@ async def test_a_root_that_is_a_file_is_told(each_share: Share) -> None:
             error = await outcome(verb)
             assert isinstance(error, Obstructed)
             assert "root" in error.reason
+        assert isinstance(await outcome(driver.read("a")), NotFound)
+        assert await listed(driver) == []
         await driver.aclose()
+
+
+async def test_a_port_that_is_closed_without_a_greeting_is_told(share: Share) -> None:
+    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(met, HOST, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        error = await outcome(share.driver(port, retries=0).stat(KEY))
+        assert isinstance(error, Unavailable)
+        assert f"before an SSH server greeted ({HOST}:{port})" in error.reason
+
+
+@pytest.mark.parametrize("error", [NO, asyncssh.SFTPNoSuchFile("No such file")])
+async def test_a_root_that_cannot_be_made_is_denied(
+    tmp_path: Path, error: asyncssh.SFTPError
+) -> None:
+    class Sealed(Honest):
+        def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+            if path.endswith(b"/new"):
+                raise error
+            super().mkdir(path, attrs)
+
+    async with serving(tmp_path, Sealed) as running:
+        await _is_denied(Share(running, "new/root"), "the root '/new/root'", error.reason)
+
+
+async def test_a_root_that_leads_nowhere_is_denied(share: Share) -> None:
+    (share.path / "link").symlink_to("nowhere")
+    await _is_denied(Share(share.server, f"{share.name}/link"), "the root", "link to nowhere")
+
+
+@pytest.mark.parametrize("root", ["", "new/root"])
+async def test_a_file_system_that_is_read_only_is_told(tmp_path: Path, root: str) -> None:
+    class ReadOnly(refusing(create=VAGUE)):  # type: ignore[misc]  # made for this
+        def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+            raise VAGUE
+
+        def statvfs(self, path: bytes) -> object:
+            values = list(os.statvfs(self.map_path(path)))
+            values[8] = os.ST_RDONLY
+            return os.statvfs_result(values)
+
+    async with serving(tmp_path, ReadOnly) as running:
+        await _is_denied(Share(running, root), "mounted read-only")
+
+
+async def test_a_failure_of_which_nothing_is_known_names_what_to_look_at(tmp_path: Path) -> None:
+    async with serving(tmp_path, refusing(create=VAGUE)) as running:
+        share = Share(running, "")
+        error = await outcome(share.driver().write("a", Body(b"x")))
+        assert type(error) is StorageError
+        assert "read-only" in error.reason
+        await share.aclose()
+
+
+async def _is_denied(share: Share, *words: str) -> None:
+    driver = share.driver()
+    for verb in (
+        driver.write("a", Body(b"x")),
+        driver.write("b/a", Body(b"x")),
+        driver.extend("a", Body(b"x")),
+        driver.make_folder("b"),
+    ):
+        error = await outcome(verb)
+        assert isinstance(error, PermissionDenied)
+        assert all(word in error.reason for word in words), error
+    await share.aclose()
 
 
 async def test_a_failure_without_words_is_looked_into(each_share: Share) -> None:

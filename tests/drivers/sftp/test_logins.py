@@ -220,7 +220,7 @@ async def test_no_file_of_the_home_is_used_unasked(share: Share, home: Path) -> 
     _, options = await asyncio.to_thread(login._prepared)
     assert options.x509_trusted_certs is None
     error = await refusal(share, private_key=None, agent=str(home / "no-agent"))
-    assert isinstance(error, PermissionDenied)
+    assert isinstance(error, ConfigError)
 
 
 @pytest.fixture
@@ -255,6 +255,20 @@ async def test_an_agent_is_asked_only_where_that_is_said(
     assert isinstance(await refusal(share, private_key=None, password="hunter2"), PermissionDenied)
 
 
+async def test_an_agent_that_is_not_there_is_told(
+    share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "agent.sock")
+    error = await refusal(share, private_key=None, agent=path)
+    assert isinstance(error, ConfigError)
+    assert f"no SSH agent at {path!r}" in error.reason
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    error = await refusal(share, private_key=None, agent=True)
+    assert isinstance(error, ConfigError)
+    assert "SSH_AUTH_SOCK is not set" in error.reason
+    assert await share.driver(agent=path).has_folder("x") is False  # the key is enough
+
+
 async def test_a_server_that_speaks_none_of_the_ciphers_is_told_apart(tmp_path: Path) -> None:
     async with serving(tmp_path, encryption_algs=["aes256-ctr"]) as server:
         share = Share(server, "")
@@ -287,7 +301,9 @@ async def test_a_server_that_is_not_there_is_unavailable(share: Share) -> None:
     assert error.retryable
     options = share.server.options()
     lost = SFTPDriver("no-such-host.invalid", **{**options, "retries": 0})
-    assert isinstance(await outcome(lost.stat(KEY)), Unavailable)
+    error = await outcome(lost.stat(KEY))
+    assert isinstance(error, Unavailable)
+    assert f"(no-such-host.invalid:{share.port})" in error.reason
 
 
 async def test_a_user_without_a_name_is_told_what_to_set(

@@ -87,6 +87,8 @@ class Session:
             lies.losing.remove(verb)
             self.say = self._mute  # type: ignore[method-assign]
             is_last = True
+        if verb in lies.before:
+            lies.before[verb]()
         await work(argument)
         if verb in lies.after:
             lies.after[verb]()

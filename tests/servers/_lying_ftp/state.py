@@ -15,7 +15,7 @@ class Lies:
     `lacks` are commands that are answered with 502, `answers` have their reply written here (bytes go
     out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
     and the connection ends without a word: once each, unless named more often. `after` is called when a
-    command was carried out. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
+    command was carried out, `before` when it comes. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
     `resets` ends data connections with RST, under TLS without a goodbye, `stops` is said in the middle of an upload that is not read,
     `begins` is how often a transfer begins. The last replies to `twice` are said twice.
     """
@@ -32,6 +32,7 @@ class Lies:
     leaving: list[str] = field(default_factory=list[str])
     losing: list[str] = field(default_factory=list[str])
     after: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
+    before: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
     links: dict[str, str] = field(default_factory=dict[str, str])
     names: list[bytes] = field(default_factory=list[bytes])
     keeps_half: bool = False

@@ -4,16 +4,23 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import Corrupted, Obstructed, Unavailable
+from storeroom.contracts.errors import (
+    Corrupted,
+    Obstructed,
+    QuotaExceeded,
+    StorageError,
+    Unavailable,
+    Unsupported,
+)
 from storeroom.contracts.values import WHOLE, Stat
-from storeroom.drivers._ftp.changing import remove
 from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.failures import unknown_outcome
 from storeroom.drivers._ftp.listing import has_folder
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.parts import Parts
 from storeroom.drivers._ftp.placing import ensure_folder
 from storeroom.drivers._ftp.reading import opened
-from storeroom.drivers._ftp.replies import Refused
+from storeroom.drivers._ftp.replies import Refused, Short
 from storeroom.drivers._ftp.service import Service
 from storeroom.drivers._ftp.transfer import Transfer
 from storeroom.drivers._ftp.uploading import Upload, check_moded, sent, tried
@@ -46,7 +53,7 @@ async def _by_copy(
     try:
         return await _added(service, path, copy, mode)
     finally:
-        await settled(remove(service, upload.temporary))
+        await upload.clear()
 
 
 async def _chunks(service: Service, path: str) -> AsyncGenerator[bytes]:
@@ -64,7 +71,7 @@ async def _added(service: Service, path: str, body: Body, mode: int | None) -> S
             try:
                 size = await service.once(lambda control: settled(adding.run(control)), "write")  # noqa: B023
             except (Lost, Refused) as error:
-                if adding.begun and (isinstance(error, Lost) or error.reply.is_passing):
+                if adding.begun:
                     return await _arrived(service, adding, body.size, error)
                 await attempts.rest(error)
             else:
@@ -74,18 +81,33 @@ async def _added(service: Service, path: str, body: Body, mode: int | None) -> S
 async def _arrived(
     service: Service, adding: "_Adding", count: int | None, error: Exception
 ) -> Stat:
-    """Only where all of it was added is that sure: else the server may still be adding the rest."""
-    found = await service.run(lambda control: looked_at(control, adding.path))
+    """Only where all of it was added is that sure: else the server may still be adding the rest.
+
+    Whatever goes wrong here is no reason to do it again.
+    """
+    try:
+        found = await service.run(lambda control: looked_at(control, adding.path))
+    except (Lost, Refused, StorageError):
+        raise unknown_outcome("adding to it", adding.path) from error
     size = 0 if found is None else found.size
-    if None in (size, adding.before, count) or size != (adding.before or 0) + (count or 0):
-        raise Unavailable(
-            f"the connection broke while {_told(adding.before)} were added to, and now there are "
-            f"{_told(size)}, so the outcome is unknown; look at the end of the file before you add it "
-            "again",
-            retryable=False,
-        ) from error
-    await service.change(adding.moded)
-    return Stat(adding.path, size)
+    is_known = None not in (size, adding.before, count)
+    if found is not None and is_known and size == (adding.before or 0) + (count or 0):
+        try:
+            await service.change(lambda control: adding.moded(control, size))
+        except Lost:
+            raise unknown_outcome("adding to it", adding.path) from error
+        return Stat(adding.path, size)
+    refused = error if isinstance(error, Refused) else None
+    if refused is not None and not refused.reply.is_passing and is_known and size == adding.before:
+        raise refused
+    is_full = refused is not None and refused.reply.is_full
+    kind = QuotaExceeded if is_full else Unavailable
+    raise kind(
+        f"it broke off ({error}) while {_told(adding.before)} were added to, and now there are "
+        f"{_told(size)}, so the file may end in a part of what was to be added; look at it before "
+        "adding again",
+        retryable=False,
+    ) from error
 
 
 def _told(size: int | None) -> str:
@@ -112,16 +134,28 @@ class _Adding:
         self.begun = True
         try:
             count = await sent(control, transfer, self._parts)
+        except (StorageError, Short) as error:  # where the bytes come from; some are added already
+            raise Lost("dropped", "what is to be added cannot be read to its end") from error
         finally:
             transfer.close()
-        await self.moded(control)
+        await self.moded(control, count)
         return await self._checked(control, count)
 
-    async def moded(self, control: Control) -> None:
-        """A new file has its permission bits."""
-        if self._is_new and self._mode is not None:
-            command = f"SITE CHMOD {self._mode:04o} {control.at(self.path)}"
+    async def moded(self, control: Control, count: int | None) -> None:
+        """A new file has its permission bits; where it cannot have them, it goes, unless others added to it."""
+        if not self._is_new or self._mode is None:
+            return
+        command = f"SITE CHMOD {self._mode:04o} {control.at(self.path)}"
+        try:
             check_moded(control, (await control.ask(command))[0])
+        except (Refused, Unsupported) as error:
+            found = await looked_at(control, self.path)
+            if found is None or found.size != count:
+                raise StorageError(
+                    f"it was added to a new file, which has not its visibility ({error})"
+                ) from error
+            await control.ask(f"DELE {control.at(self.path)}")
+            raise
 
     async def _opened(self, control: Control) -> Transfer:
         command = f"APPE {control.at(self.path)}"
@@ -129,7 +163,7 @@ class _Adding:
         try:
             await transfer.begin()
         except Refused as refused:
-            if refused.reply.is_passing or refused.reply.is_unknown:
+            if refused.reply.is_passing or refused.reply.is_unknown or refused.reply.is_full:
                 raise
             if await has_folder(control, self.path):
                 raise Obstructed("a folder is there") from refused

@@ -32,13 +32,6 @@ _MISSING: Final = re.compile(
 )
 _WORDS: Final[tuple[tuple[re.Pattern[str], type[StorageError], str], ...]] = (
     (_MISSING, NotFound, "it does not exist"),
-    (
-        re.compile(
-            r"quota|no space|disk (is )?full|out of space|insufficient.*space", re.IGNORECASE
-        ),
-        QuotaExceeded,
-        "the disk is full, or the quota is used up",
-    ),
     (_DENIED, PermissionDenied, "the server does not allow this"),
     (re.compile(r"exists", re.IGNORECASE), AlreadyExists, "something is there already"),
     (
@@ -53,7 +46,6 @@ _CODES: Final[dict[int, tuple[type[StorageError], str]]] = {
     426: (Unavailable, "the data connection broke"),
     450: (Unavailable, "the file is in use at the server; try again later"),
     451: (Unavailable, "the server failed; try again later"),
-    452: (QuotaExceeded, "the server's disk is full"),
     500: (Unsupported, "the server has no such command"),
     501: (Unsupported, "the server does not take the name, or the command's form"),
     502: (Unsupported, "the server has no such command"),
@@ -63,7 +55,6 @@ _CODES: Final[dict[int, tuple[type[StorageError], str]]] = {
     530: (PermissionDenied, "the server wants another login for this"),
     532: (PermissionDenied, "the server wants an account for storing"),
     534: (PermissionDenied, "the server wants TLS for this, or no TLS; see tls"),
-    552: (QuotaExceeded, "the disk is full, or the quota is used up"),
     553: (PermissionDenied, "the server does not take a file of this name here"),
 }
 
@@ -107,6 +98,8 @@ def _refused(error: Refused) -> StorageError:
 
 
 def _known(reply: Reply) -> tuple[type[StorageError], str]:
+    if reply.is_full:
+        return QuotaExceeded, "the server's disk is full, or the quota is used up"
     if reply.code in (550, 553):
         for words, kind, reason in _WORDS:
             if words.search(reply.words):

@@ -87,6 +87,8 @@ async def ensure_folder(control: Control, folder: str, /) -> None:
     answers = await control.ask(*(f"MKD {above}" for above in _ways_to(control.at(folder))))
     if answers[-1].is_good or await has_folder(control, folder):
         return
+    if answers[-1].is_full:
+        raise control.refusal(answers[-1])
     raise await why_not_made(control, folder, answers[-1])
 
 
@@ -129,7 +131,7 @@ async def _is_in_the_way(control: Control, path: str, to: str, answer: Reply) ->
     What the server may not do anyway is raised, and so is that there is nothing to rename.
     """
     refused = control.refusal(answer)
-    if answer.is_passing or answer.code in (452, 530, 532, 552):
+    if answer.is_passing or answer.is_full or answer.code in (530, 532):
         raise refused
     if await looked_at(control, path) is None:
         raise NotFound("there is no such file") from refused

@@ -10,6 +10,11 @@ __all__ = ["Full", "Leaving", "Refused", "Reply", "Short"]
 _LONGEST: Final = 200
 _UNKNOWN: Final = frozenset((500, 502, 504))
 _AGAIN: Final = frozenset((425, 426, 450, 451))
+_FULL: Final = frozenset((452, 552))
+_MAYBE_FULL: Final = frozenset((426, 450, 451, 550, 553))
+_FULL_WORDS: Final = re.compile(
+    r"quota|no space|disk (is )?full|out of space|insufficient.*space", re.IGNORECASE
+)
 
 
 class Reply(NamedTuple):
@@ -42,7 +47,14 @@ class Reply(NamedTuple):
     @property
     def is_passing(self) -> bool:
         """Whether the same may succeed later."""
-        return self.code in _AGAIN
+        return self.code in _AGAIN and not self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room at the server; many say so only in words."""
+        if self.code in _MAYBE_FULL:
+            return _FULL_WORDS.search(self.words) is not None
+        return self.code in _FULL
 
     @property
     def text(self) -> str:

@@ -128,6 +128,11 @@ class Upload:
         """Leave the temporary to the caller, and give the connection back."""
         self._lease.give()
 
+    async def clear(self) -> None:
+        """Remove a temporary that was kept; what fails of that is no failure of the work."""
+        command = f"DELE {self._lease.control.at(self.temporary)}"
+        await settled(self._cleared_otherwise(lambda control: control.ask(command)))
+
     async def abandon(self, error: BaseException, /) -> None:
         """Remove the temporary, as well as that can be done now; also when cancelled."""
         if self._transfer is None:
@@ -151,13 +156,13 @@ class Upload:
             return await self._begin(control, command, early)
         except Refused as refused:
             folder = self._path.rpartition("/")[0]
-            if refused.code not in _NO_FOLDER:
+            if refused.code not in _NO_FOLDER or refused.reply.is_full:
                 raise
             await settled(ensure_folder(control, folder))
         try:
             return await self._begin(control, command, early)
         except Refused as refused:
-            if refused.code not in (501, 550, 553):
+            if refused.code not in (501, 550, 553) or refused.reply.is_full:
                 raise
             raise PermissionDenied(
                 f"the server lets no file be stored in this folder ({refused})"

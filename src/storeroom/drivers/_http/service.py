@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.loops import PerLoop
+from storeroom.contracts.patience import patience
 from storeroom.drivers._http.pace import Pace, pause
 from storeroom.drivers._http.wire import Failure, Lost, Refused, Reply, Request, Transport
 
@@ -134,8 +135,9 @@ class HttpService:
     ) -> tuple[Mapping[str, str], bytes]:
         """Headers and body of the reply to a request that changes something.
 
-        A cancellation waits, as long as the time-out, for a request that the service may carry out
-        yet, and then undoes it where that can be; one whose body has not left is dropped.
+        A cancellation waits, as long as the time-out or less where the caller has less time, for a
+        request that the service may carry out yet, and then undoes it where that can be; one whose
+        body has not left is dropped.
         """
         task = asyncio.create_task(self.answer(request))
         try:
@@ -161,7 +163,8 @@ class HttpService:
         """The same: whether a cancellation came meanwhile."""
         cancelled = False
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.timeout
+        within = patience(self.timeout)
+        until = loop.time() + within
         while not task.done():
             try:
                 await asyncio.wait([task], timeout=max(0.0, until - loop.time()))
@@ -170,7 +173,7 @@ class HttpService:
                 continue
             if not task.done():
                 task.cancel()
-                until = loop.time() + self.timeout
+                until = loop.time() + within
         if not task.cancelled():
             task.exception()
         return cancelled

@@ -118,7 +118,7 @@ async def _add(
     if way.nearest != folder:
         await storing.folding.make(folder)
     addition.is_new = way.target() is None or addition.is_new
-    handle = await _opened(storing, session, name, mode, is_new=addition.is_new)
+    handle = await _opened(storing, session, path, mode, is_new=addition.is_new)
     try:
         return await _filled(storing, _Open(session, name, handle), mode, addition)
     finally:
@@ -126,18 +126,17 @@ async def _add(
 
 
 async def _opened(
-    storing: Storing, session: Session, name: bytes, mode: int | None, *, is_new: bool
+    storing: Storing, session: Session, path: str, mode: int | None, *, is_new: bool
 ) -> bytes:
+    name = storing.root.at(path)
     flags = wire.TO_WRITE | wire.TO_APPEND
     if not is_new:
         return await session.open(name, flags)
-    try:
+
+    async def made() -> bytes:
         return await session.open(name, flags | wire.TO_CREATE, mode=mode)
-    except Refused as refused:
-        if not refused.is_missing:
-            raise
-    await storing.folding.make_root()
-    return await session.open(name, flags | wire.TO_CREATE, mode=mode)
+
+    return await storing.folding.rooted(path, made)
 
 
 async def _filled(storing: Storing, file: _Open, mode: int | None, addition: _Addition) -> Facts:

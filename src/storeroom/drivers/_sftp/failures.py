@@ -89,7 +89,13 @@ def _in_common(error: Exception) -> StorageError | None:
         return PermissionDenied("the server does not allow this user to do that")
     if error.code == wire.UNSUPPORTED:
         return Unsupported("the server cannot do that")
-    return StorageError(f"the server refuses: {error.said or f'status {error.code}'}")
+    said = error.said or f"status {error.code}"
+    if error.is_vague:
+        return StorageError(
+            f"the server fails and says only {said!r}; its log may tell why, often a disk that is "
+            "full or read-only, or a quota"
+        )
+    return StorageError(f"the server refuses: {said}")
 
 
 def _lost(error: Lost) -> StorageError:

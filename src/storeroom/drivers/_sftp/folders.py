@@ -1,13 +1,13 @@
 """Folders: made with those above them, and removed with all that is in them."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from storeroom.contracts.errors import Obstructed, translating
+from storeroom.contracts.errors import Obstructed, PermissionDenied, translating
 from storeroom.contracts.values import Visible
 from storeroom.drivers._sftp.failures import Refused, obstructed, reading
 from storeroom.drivers._sftp.listing import Listing
@@ -22,6 +22,8 @@ from storeroom.drivers._tree.rule import PathRule
 from storeroom.drivers._tree.temporaries import leftovers
 
 __all__ = ["Folding"]
+
+T = TypeVar("T")
 
 _TRIES: Final = 20
 _AT_ONCE: Final = 16
@@ -47,9 +49,41 @@ class Folding:
         """Make it with its parents; its mode is the one asked for, theirs the disk's."""
         await self.service.call(lambda session: self._made(session, folder, visibility))
 
-    async def make_root(self) -> None:
-        """Make the folder that is the disk."""
+    async def rooted(self, path: str, made: Callable[[], Awaitable[T]]) -> T:
+        """What is made at a path; where that fails for want of the root, once more when it is there."""
+        try:
+            return await made()
+        except Refused as refused:
+            if not refused.is_missing:
+                raise
         await self.service.call(self._rooted)
+        try:
+            return await made()
+        except Refused as again:
+            if not again.is_missing or "/" in path:  # a folder of ours may be removed meanwhile
+                raise
+            raise PermissionDenied(
+                f"the server lets nothing be made in the root {self.root.folder!r}; check whether "
+                "it is a folder for files, and no link to nowhere"
+            ) from again
+
+    async def check_writable(self, path: str) -> None:
+        """Refuse where a file system is read-only: servers say only that it failed."""
+
+        async def look(session: Session) -> bool:
+            name = self.root.at(path)
+            while session.offers("statvfs@openssh.com", b"2"):
+                try:
+                    return (await session.space(name)).is_sealed
+                except Refused:  # nothing is there: what is above tells
+                    above = _above(name)
+                    if above == name:
+                        break
+                    name = above
+            return False
+
+        if await self.service.call(look):
+            raise PermissionDenied("the file system is mounted read-only at the server")
 
     async def remove(self, folder: str) -> bool:
         """Remove it with all that is in it: whether it was there."""
@@ -104,13 +138,7 @@ class Folding:
 
     async def _make_one(self, session: Session, folder: str) -> None:
         name, mode = self.root.at(folder), self.rules.folder_mode()
-        try:
-            await _make(session, name, mode)
-        except Refused as refused:
-            if not refused.is_missing:
-                raise
-            await self._rooted(session)
-            await _make(session, name, mode)
+        await self.rooted(folder, lambda: _make(session, name, mode))
 
     async def _rooted(self, session: Session) -> None:
         """Make the root with those above it; links may lead there."""
@@ -121,7 +149,19 @@ class Folding:
             if found is not None and found.kind == "file":
                 raise Obstructed("a file stands where root, or a folder above it, is to be")
             if found is None:
-                await _make(session, name, self.rules.folder_mode(), linked=True)
+                await self._make_step(session, name)
+
+    async def _make_step(self, session: Session, name: bytes) -> None:
+        try:
+            await _make(session, name, self.rules.folder_mode(), linked=True)
+        except Refused as refused:
+            is_barred = refused.is_missing and await session.found(_above(name)) is not None
+            if not (refused.is_denied or is_barred):
+                raise
+            raise PermissionDenied(
+                f"the server does not let the root {self.root.folder!r} be made "
+                f"({refused.said}); check root, or make the folder there"
+            ) from refused
 
     async def _unlink(self, path: str) -> bool:
         return await self._gone(path, folder=False)
@@ -143,6 +183,10 @@ class Folding:
             return True
 
         return await self.service.settled(self.service.call(work))
+
+
+def _above(name: bytes) -> bytes:
+    return posixpath.dirname(name) or b"."
 
 
 async def _make(session: Session, name: bytes, mode: int | None, *, linked: bool = False) -> None:

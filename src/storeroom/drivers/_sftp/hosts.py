@@ -47,6 +47,11 @@ class HostRule:
         self.given()
 
     @property
+    def place(self) -> str:
+        """The server, as messages name it."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def file(self) -> str:
         """The file of known hosts."""
         return self.known_hosts or _USERS_FILE
@@ -109,6 +114,13 @@ class Guest(asyncssh.SSHClient):
         self.shown: str | None = None
         self._rule = rule
         self._hosts = hosts
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether the server said that it speaks SSH."""
+        connection = self._connection
+        return connection is not None and connection.get_extra_info("server_version") is not None
 
     @property
     def known(self) -> tuple[Keys, Keys, Keys] | None:
@@ -124,6 +136,9 @@ class Guest(asyncssh.SSHClient):
         trusted, _, _ = self._matching("")
         kinds = [kind.decode() for key in trusted for kind in key.sig_algorithms]
         return f"^{','.join(dict.fromkeys(kinds))}" if kinds else ()
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._connection = conn
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
@@ -141,7 +156,7 @@ class Guest(asyncssh.SSHClient):
 
     def refusal(self, error: Exception, /) -> ConfigError:
         """Why this server was not let in."""
-        place = f"{self._rule.host}:{self._rule.port}"
+        place = self._rule.place
         if "revoked" in str(error):
             return ConfigError(f"the host key of {place} is revoked in the file of known hosts")
         shown = f"the key {self.shown}" if self.shown else "a key"

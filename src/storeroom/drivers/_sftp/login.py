@@ -9,7 +9,13 @@ from typing import Any, Final
 import asyncssh
 
 from storeroom.contracts import threads
-from storeroom.contracts.errors import ConfigError, MissingPackage, PermissionDenied, StorageError
+from storeroom.contracts.errors import (
+    ConfigError,
+    MissingPackage,
+    PermissionDenied,
+    StorageError,
+    Timeout,
+)
 from storeroom.drivers._sftp.channel import Channel
 from storeroom.drivers._sftp.failures import Lost, readable
 from storeroom.drivers._sftp.hosts import Guest, HostRule
@@ -32,6 +38,7 @@ _ALIVE: Final = 30
 _WINDOW: Final = 4 << 20
 _PACKET: Final = 32 << 10
 _TOO_MANY: Final = "authentication failures"
+_TOO_LATE: Final = "timeout expired"
 
 
 class _AgentsOnly(list[Any]):
@@ -73,6 +80,8 @@ class Login:
         except StorageError:
             raise
         except (asyncssh.Error, OSError, ValueError) as error:
+            if self.agent and isinstance(error, asyncssh.PermissionDenied):
+                await self._check_agent()
             raise self._failure(guest, error) from error
 
     async def _opened(self, guest: Guest, options: asyncssh.SSHClientConnectionOptions) -> Session:
@@ -151,8 +160,31 @@ class Login:
                 "private_key names no file that can be read; give a path, or the key itself (PEM)"
             ) from None
 
+    async def _check_agent(self) -> None:
+        """Refuse an agent that is not there: asyncssh takes it for one that has no keys."""
+        path = self._agent_path()
+        try:
+            async with asyncssh.connect_agent(path):
+                pass
+        except OSError as error:
+            where = f"at {path!r}" if path else "as SSH_AUTH_SOCK is not set"
+            raise ConfigError(
+                f"there is no SSH agent {where}; start one with ssh-agent, and check agent"
+            ) from error
+
+    def _agent_path(self) -> str:
+        return os.path.expanduser(
+            os.environ.get("SSH_AUTH_SOCK", "") if self.agent is True else str(self.agent)
+        )
+
     def _failure(self, guest: Guest, error: Exception) -> Exception:
         """What kept the connection from being opened; nothing of a login is told."""
+        is_late = isinstance(error, TimeoutError) or _TOO_LATE in str(error)
+        if is_late and not guest.is_greeted:  # further tries would only last as long again
+            return Timeout(
+                f"no SSH server greets at {self.rule.place} within {self.timeout:g} s; check host "
+                "and port, and whether something on the way drops what is sent"
+            )
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
             return guest.refusal(error)
         if isinstance(error, asyncssh.PermissionDenied):
@@ -173,7 +205,9 @@ class Login:
                     "the server gave up on this user after too many wrong keys; check username and "
                     "private_key, which is also the way out where an agent has many"
                 )
-            return Lost("dropped", error.reason)
+            when = "" if guest.is_greeted else f", before an SSH server greeted ({self.rule.place})"
+            return Lost("dropped", f"{error.reason}{when}")
         if isinstance(error, TimeoutError):
             return Lost("idle", "the connection took longer than the time-out")
-        return Lost("unreachable", str(error))
+        said = getattr(error, "strerror", None) or str(error)
+        return Lost("unreachable", f"{said} ({self.rule.place})")

@@ -6,7 +6,7 @@ are under way at once, and OpenSSH carries them out in the order they were sent.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import asyncssh
 
@@ -25,6 +25,14 @@ Offer = dict[str, bytes]
 
 _SAFE: Final = 32 << 10
 _LONGEST: Final = 255 << 10
+_READ_ONLY: Final = 1  # of a file system's flags
+
+
+class Space(NamedTuple):
+    """How many bytes this user may still write, and whether nobody may write at all."""
+
+    free: int
+    is_sealed: bool
 
 
 class Session:
@@ -157,9 +165,9 @@ class Session:
         place = (wire.text(handle), wire.long(offset), wire.long(count))
         return self._extended("copy-data", _done, *place, wire.text(to), wire.long(at))
 
-    def free(self, path: bytes) -> Answer[int]:
-        """How many bytes this user may still write there."""
-        return self._extended("statvfs@openssh.com", _free, wire.text(path))
+    def space(self, path: bytes) -> Answer[Space]:
+        """What may still be written there."""
+        return self._extended("statvfs@openssh.com", _space, wire.text(path))
 
     def _extended(self, name: str, parse: Callable[[int, bytes], T], *parts: bytes) -> Answer[T]:
         return self.channel.ask(wire.EXTENDED, (wire.text(name.encode()), *parts), parse)
@@ -180,13 +188,10 @@ def _limits(kind: int, content: bytes) -> tuple[int, int]:
     return words.long(), words.long()
 
 
-def _free(kind: int, content: bytes) -> int:
+def _space(kind: int, content: bytes) -> Space:
     words = expect(kind, wire.EXTENDED_REPLY, content)
-    words.long()
-    unit = words.long()
-    words.long()
-    words.long()
-    return unit * words.long()
+    _, unit, _, _, free, _, _, _, _, flags = (words.long() for _ in range(10))
+    return Space(unit * free, bool(flags & _READ_ONLY))
 
 
 def _facts(kind: int, content: bytes) -> Facts:

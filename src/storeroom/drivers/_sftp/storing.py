@@ -124,13 +124,7 @@ class Storing:
 
     async def begun(self, upload: Upload) -> int:
         """The temporary is there, and with it the root: how many bytes to send at once."""
-        try:
-            return await upload.begin()
-        except Refused as refused:
-            if not refused.is_missing:
-                raise
-        await self.folding.make_root()
-        return await upload.begin()
+        return await self.folding.rooted(upload.path, upload.begin)
 
     async def _target(self, path: str, how: WriteOptions) -> Way:
         """The way to where a file may be put under these conditions."""

@@ -239,7 +239,7 @@ async def taken(session: Session, path: bytes, answer: Answer[None], size: int) 
     except Refused as refused:
         if not refused.is_vague or not session.offers("statvfs@openssh.com", b"2"):
             raise
-        if await session.free(path.rpartition(b"/")[0] or b".") >= size:
+        if (await session.space(path.rpartition(b"/")[0] or b".")).free >= size:
             raise
         raise QuotaExceeded("the server's disk is full, or this user's share of it") from refused
 

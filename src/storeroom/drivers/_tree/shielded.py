@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
+from storeroom.contracts.patience import patience
+
 __all__ = ["PATIENCE", "ended", "settled"]
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ async def settled(work: Coroutine[Any, Any, T], /, within: float | None = None) 
 async def ended(task: "asyncio.Task[Any]", within: float, /) -> None:
     """The task is over, whatever came of it, after a while by force; also under cancellation."""
     loop = asyncio.get_running_loop()
+    within = patience(within)
     until = loop.time() + within
     while not task.done():
         try:
