@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,6 +42,12 @@ class OnMemory(CoreSuite):
 
     allowed_skips: ClassVar[Mapping[str, str]] = MEMORY_HAS_NOT
     stores: ClassVar[defaultdict[Path, MemoryDriver]] = defaultdict(MemoryDriver)
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def stores_are_let_go(cls) -> Iterator[None]:
+        yield
+        cls.stores.clear()
 
     def make_driver(self, place: Path, /) -> StorageDriver:
         return self.layered(self.stores[place].twin())
