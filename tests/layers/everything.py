@@ -57,7 +57,10 @@ class Everything(
 ):
     """A memory disk with all abilities; what it adds is only as good as these tests need."""
 
-    def __init__(self, *, paths: Literal["strict", "service"] = "strict") -> None:
+    def __init__(
+        self, *, paths: Literal["strict", "service"] = "strict", root: str = "/srv"
+    ) -> None:
+        self.root = root
         super().__init__(paths=paths)
         self.closings = 0
         self.addressed: set[str] = set()
@@ -162,7 +165,7 @@ class Everything(
         del self.leases[path]
 
     def local_path(self, path: str, /) -> str:
-        return f"/srv/{self._checked(path)}"
+        return f"{self.root}/{self._checked(path)}"
 
     def _checked(self, path: str) -> str:
         self.addressed.add(path)

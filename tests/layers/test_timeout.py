@@ -14,6 +14,7 @@ from storeroom.contracts.errors import Closed, ConfigError, StorageError, Timeou
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import Folder, Stat, WriteOptions
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.drivers.s3 import S3Driver
 from storeroom.layers import Around, Retry, stack
 from storeroom.layers.timeout import TimeLimit
 from storeroom.manager import StorageManager
@@ -298,6 +299,33 @@ async def test_what_cleans_up_after_the_end_is_waited_for() -> None:
     with pytest.raises(Timeout):
         await TimeLimit(Careful(MemoryDriver()), seconds=SHORT).stat("a")
     assert over == ["stat"]
+
+
+async def test_a_server_that_only_listens_holds_up_nobody_for_long() -> None:
+    """A commit is waited for, but as long as this layer allows and not as the driver would."""
+    taken: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: taken.append(writer), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    driver = S3Driver(
+        "bucket",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region="us-east-1",
+        access_key="a",
+        secret_key="b",
+        path_style=True,
+    )
+    disk = TimeLimit(driver, seconds=0.1)
+    async with asyncio.timeout(10):
+        for content in (b"x", bytes(9 << 20)):
+            with pytest.raises(Timeout, match=r"nothing came of it for 0\.1 seconds"):
+                await disk.put("a", content)
+        await disk.aclose()
+    silent.close()
+    for writer in taken:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in taken), return_exceptions=True)
+    await silent.wait_closed()
+    assert taken
 
 
 async def test_what_succeeds_at_the_last_moment_has_succeeded() -> None:

@@ -4,7 +4,7 @@ from typing import assert_type
 
 from storeroom import layers
 from storeroom.drivers import FTPDriver, S3Driver, SFTPDriver
-from storeroom.layers import Cache, Encryption, Mirror
+from storeroom.layers import Cache, Comparison, Difference, Encryption, Mirror
 from storeroom.layers.cache import CacheStats
 
 
@@ -12,4 +12,5 @@ def stacks() -> None:
     assert_type(Encryption(S3Driver("media"), key="base64:..."), Encryption)
     assert_type(Cache(SFTPDriver("host", agent=True)).stats(), CacheStats)
     assert_type(Mirror(FTPDriver("host"), S3Driver("media")), Mirror)
+    assert_type(Comparison().differing["a"], Difference)
     layers.Nothing()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -8,6 +8,7 @@ from functools import wraps
 from pathlib import PurePath
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from storeroom.contracts.abilities import within
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import InvalidPath, PermissionDenied, StorageError
 from storeroom.contracts.paths import check_folder, check_path
@@ -151,8 +152,21 @@ def checked_folder(driver: StorageDriver, folder: Any, /) -> str:
 def writable(driver: StorageDriver, /) -> StorageDriver:
     """The driver; a read-only one is refused before anything is touched."""
     if not driver.traits.writable:
-        raise PermissionDenied(f"this disk ({driver.traits.service}) is read-only")
+        raise PermissionDenied(
+            f"this disk ({driver.traits.service}) is read-only{_because(driver)}"
+        )
     return driver
+
+
+def _because(driver: object) -> str:
+    """Which of several disks makes all of them read-only."""
+    while driver is not None:
+        if names := getattr(driver, "unwritable", ()):
+            return (
+                f", because {' and '.join(map(repr, names))} {'is' if len(names) == 1 else 'are'}"
+            )
+        driver = within(driver)
+    return ""
 
 
 def _within(traits: Traits, path: str) -> None:

@@ -8,6 +8,7 @@ from storeroom.layers._base import Layer, stack
 from storeroom.layers._registry import LAYERS
 
 if TYPE_CHECKING:
+    from storeroom.contracts.comparison import Comparison, Difference
     from storeroom.layers.cache import Cache
     from storeroom.layers.cdn import CDN
     from storeroom.layers.compression import Compression
@@ -28,7 +29,9 @@ __all__ = [
     "CDN",
     "Around",
     "Cache",
+    "Comparison",
     "Compression",
+    "Difference",
     "Encryption",
     "Failover",
     "Layer",
@@ -45,5 +48,9 @@ __all__ = [
     "stack",
 ]
 
+_COMPARED = "storeroom.contracts.comparison"
+
 if not TYPE_CHECKING:  # with a `__getattr__` checkers take any name for one that is here
-    __getattr__, __dir__ = lazily(__name__, LAYERS.homes(), __all__)
+    __getattr__, __dir__ = lazily(
+        __name__, LAYERS.homes() | {"Comparison": _COMPARED, "Difference": _COMPARED}, __all__
+    )

@@ -1,11 +1,9 @@
 """Cache: files that were read lately, held in memory, in Redis or on another disk."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
-from weakref import WeakSet
+from typing import NamedTuple, NoReturn
 
 from storeroom.contracts.abilities import (
     Append,
@@ -46,11 +44,8 @@ from storeroom.layers._cache.entry import Change, Entry, answer, is_settled
 from storeroom.layers._cache.fills import Fill
 from storeroom.layers._cache.flights import Flights
 from storeroom.layers._cache.memory import MemoryStore
-from storeroom.layers._cache.store import Found, Store
+from storeroom.layers._cache.store import Found
 from storeroom.layers._changing import Changing
-
-if TYPE_CHECKING:
-    from storeroom.layers._cache.news import News
 
 __all__ = ["Cache", "CacheStats"]
 
@@ -110,7 +105,6 @@ class Cache(Changing):
         self._hits = 0
         self._misses = 0
         self._bypassed = 0
-        _parts.update((self._store,) if self._news is None else (self._store, self._news))
 
     def __repr__(self) -> str:
         return f"Cache({self._inner!r}, store={self._where!r})"
@@ -350,13 +344,3 @@ def _is_same(held: Entry, stat: Stat) -> bool:
 
 def _nothing(path: str, /) -> Entry | None:
     return None
-
-
-def _forked() -> None:
-    for part in list(_parts):
-        part.forked()
-
-
-_parts: "WeakSet[Store | News]" = WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

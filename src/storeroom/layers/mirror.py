@@ -43,6 +43,11 @@ class Mirror(Compared):
             patience=patience,
             trips=trips,
         )
+        if lacking := ", ".join(map(repr, self.unwritable)):
+            raise ConfigError(
+                f"a mirror changes all of its disks, and {lacking} cannot be written to; leave it out, "
+                "or take a failover, which then only reads"
+            )
 
 
 def _needed(write: object, count: int) -> int:

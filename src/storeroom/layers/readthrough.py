@@ -15,7 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -55,11 +55,13 @@ from storeroom.files import Files
 from storeroom.files._bounded import each, listed
 from storeroom.files.carrying import carried
 from storeroom.layers._around import Around
+from storeroom.layers._places import met
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
 from storeroom.layers._several.marks import Mark, mark_of, marked, unmarked
 from storeroom.layers._several.promoting import Promoting
 from storeroom.layers._several.restating import is_here, restated
+from storeroom.layers._several.together import through
 
 __all__ = ["ReadThrough"]
 
@@ -100,6 +102,11 @@ class ReadThrough(Around):
     ) -> None:
         if fast is origin:
             raise ConfigError("fast and origin are one driver; a disk is no copy of itself")
+        if met((fast, origin)) is not None:
+            raise ConfigError(
+                "fast and origin have their files at one place; a disk is no copy of itself"
+            )
+        _check_fast(fast.traits)
         if max_object is not None and (type(max_object) is not int or max_object < 0):
             raise ConfigError(f"max_object is a number of bytes or None, not {max_object!r}")
         if type(patience) not in (int, float) or not 0 < patience < math.inf:
@@ -135,7 +142,6 @@ class ReadThrough(Around):
         _ = self.inner
         if not self._may_use(path):
             return await self.inner.read(path, how)
-        self._need_metadata()
         copy, is_free = await self._copy(path, how)
         if copy is not None:
             return copy
@@ -190,10 +196,10 @@ class ReadThrough(Around):
         if self._closed:
             return
         await self._errands.aclose()
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(super().aclose)
-            if not self._borrows and not getattr(self._fast, "shared", False):
-                stack.push_async_callback(self._fast.aclose)
+        closing = [super().aclose()]
+        if not self._borrows and not getattr(self._fast, "shared", False):
+            closing.append(self._fast.aclose())
+        await through(closing)
 
     async def _ready(self) -> StorageDriver:
         if isinstance(self._fast, Files):
@@ -208,14 +214,6 @@ class ReadThrough(Around):
         for key in doubted:
             self._send_drop(key)
         return not doubted and (self._health.is_up or self._health.is_due())
-
-    def _need_metadata(self) -> None:
-        if "metadata" not in self._fast.traits.keeps:
-            service = self._fast.traits.service
-            raise ConfigError(
-                f"the fast disk ({service}) keeps no metadata, where the state of the file is noted; "
-                "take one that does"
-            )
 
     async def _copy(self, path: str, how: ReadOptions) -> tuple[Source | None, bool]:
         """The bytes from the fast disk, and where there are none whether they may be stored there."""
@@ -429,6 +427,17 @@ class ReadThrough(Around):
         if not self._told_failure:
             self._told_failure = True
             _log.warning("the fast disk fails and is done without: %s", error)
+
+
+def _check_fast(traits: Traits) -> None:
+    lacking = "cannot be written to" if not traits.writable else ""
+    if "metadata" not in traits.keeps:
+        lacking = "keeps no metadata, where it is noted which state of the file a copy is of"
+    if lacking:
+        raise ConfigError(
+            f"the fast disk ({traits.service}) {lacking}; take another one, such as a local disk on "
+            'Linux or S3, or the layer cache, whose store = "..." may be any disk'
+        )
 
 
 def _check_conditions(stat: Stat, how: ReadOptions) -> None:

@@ -9,6 +9,7 @@ from storeroom.contracts.abilities import Append, Multipart, Versions
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError, Timeout
+from storeroom.contracts.patience import at_most
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import (
     DEEP,
@@ -62,7 +63,8 @@ class TimeLimit(Around):
         seconds = self._work if operation in _WORK else self._seconds
         if seconds is None:
             return await call()
-        return await promptly(call(), Clock(seconds, operation, path))
+        with at_most(seconds):
+            return await promptly(call(), Clock(seconds, operation, path))
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
         return self._watched(await super().read(path, how), "read", path)
@@ -105,13 +107,14 @@ class TimeLimit(Around):
     async def _sent(
         self, operation: str, path: str, body: Body, send: Callable[[Body], Awaitable[T]]
     ) -> T:
-        async with Clock(self._seconds, operation, path) as clock:
-            timed = _timed(Body.checked(body), clock)
-            try:
-                return await send(timed)
-            finally:
-                if timed is not body:
-                    await timed.aclose()
+        with at_most(self._seconds):
+            async with Clock(self._seconds, operation, path) as clock:
+                timed = _timed(Body.checked(body), clock)
+                try:
+                    return await send(timed)
+                finally:
+                    if timed is not body:
+                        await timed.aclose()
 
     async def _paced(self, items: AsyncIterator[T], operation: str, path: str) -> AsyncGenerator[T]:
         try:

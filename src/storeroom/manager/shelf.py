@@ -1,17 +1,16 @@
 """Shelf: the drivers behind the names of a manager, and the live handles on them."""
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from storeroom.contracts import threads
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import StorageError
+from storeroom.contracts.forks import after_fork
 from storeroom.disk import Disk, check_driver
 from storeroom.events import Events
 from storeroom.manager.reports import Reports
@@ -48,7 +47,8 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self.renew()
+        self._renew()
+        after_fork(self, Shelf._renew)
         self._filesystems: Filesystems | None = None
         self._given: dict[str, StorageDriver] = {}
         self._built: dict[str, StorageDriver] = {}
@@ -56,10 +56,8 @@ class Shelf:
         self._extended: dict[str, Factory] = {}
         self.events = Events()
         self.reports = Reports(self.events)
-        _shelves.add(self)
 
-    def renew(self) -> None:
-        """A new lock: after a fork nobody is left to release the old one."""
+    def _renew(self) -> None:
         self._lock = threading.RLock()
 
     def names(self) -> list[str]:
@@ -280,18 +278,6 @@ class Handle(Disk):
     @property
     def _label(self) -> str:
         return self._shelf.label(self._name)
-
-
-_shelves: WeakSet[Shelf] = WeakSet()
-
-
-def _renew_all() -> None:
-    for shelf in _shelves:
-        shelf.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
 
 
 async def closed(drivers: Iterable[StorageDriver]) -> None:

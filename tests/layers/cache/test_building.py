@@ -1,6 +1,5 @@
 """What makes no sense is refused when it is built, saying why; what is secret shows nowhere."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +103,8 @@ def test_a_disk_is_not_its_own_cache() -> None:
     for store in (driver, Scoped(driver, "cache"), Disk(driver)):
         with pytest.raises(ConfigError, match="is the disk"):
             Cache(Retry(driver), store=store, namespace="n")
+    with pytest.raises(ConfigError, match="is the disk"):
+        Cache(bucket(), store=bucket(), namespace="n")
     with pytest.raises(ConfigError, match="written to"):
         Cache(driver, store=ReadOnly(MemoryDriver()), namespace="n")
 
@@ -178,16 +179,3 @@ def test_memory_needs_no_package() -> None:
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
-
-
-@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_fork_starts_afresh() -> None:
-    cache = Cache(bucket(), **NEWS)
-    cache._listening(True)
-    cache._store.lock.acquire()  # type: ignore[attr-defined]
-    child = os.fork()
-    if not child:
-        fine = not cache._store.is_believed and cache._store.lock.acquire(blocking=False)  # type: ignore[attr-defined]
-        os._exit(0 if fine else 1)
-    cache._store.lock.release()  # type: ignore[attr-defined]
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -8,11 +8,20 @@ import pytest
 
 from storeroom import StorageManager
 from storeroom.contracts.body import Body
-from storeroom.contracts.errors import ConfigError, NotFound, StorageError, Unavailable
+from storeroom.contracts.errors import (
+    ConfigError,
+    NotFound,
+    PermissionDenied,
+    StorageError,
+    Unavailable,
+)
 from storeroom.contracts.values import Stat
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.drivers.s3 import S3Driver
 from storeroom.layers.failover import Failover
+from storeroom.layers.readonly import ReadOnly
+from storeroom.layers.scoped import Scoped
+from storeroom.testing import Faults
 from tests.layers.everything import Everything, fates
 from tests.layers.mirror.test_mirror import BIG, Pair, chunks
 from tests.layers.moody import Mood, Moody
@@ -206,8 +215,48 @@ def test_wrong_options_are_refused() -> None:
         Failover(MemoryDriver(), MemoryDriver(), alone="ignore")  # type: ignore[arg-type]
 
 
+async def test_a_wrong_configuration_is_an_answer() -> None:
+    """A bucket that is not there does not come back by itself: who wrote it down has to be told."""
+    primary, standby = Faults(MemoryDriver()), MemoryDriver()
+    disk = Failover(primary, standby)
+    await disk.put("a", b"x")
+    primary.fail("read", ConfigError).fail("write", ConfigError, times=2)
+    for call in (disk.get("a"), disk.put("a", b"y"), disk.put("a", BIG)):
+        with pytest.raises(ConfigError):
+            await call
+    assert [await disk.get("a"), await standby.get("a")] == [b"x", b"x"]
+    assert disk.active == "memory 1"
+
+
+async def test_what_a_standby_refuses_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    standby = Faults(MemoryDriver()).fail("write", ConfigError, times=None)
+    disk = Failover(MemoryDriver(), standby)
+    await disk.put("a", b"x")
+    await disk.put("b", b"x")
+    assert [record.message.split(":")[1] for record in caplog.records] == [
+        " 'memory 2' refuses a change that others took"
+    ]
+    assert await disk.get("a") == b"x"
+    await disk.aclose()
+
+
+async def test_with_a_read_only_standby_it_only_reads() -> None:
+    primary, replica = Faults(MemoryDriver()), MemoryDriver()
+    await primary.put("a", b"x")
+    await replica.put("a", b"x")
+    disk = Failover(primary, ReadOnly(replica))
+    primary.fail("read", Unavailable)
+    assert await disk.get("a") == b"x"
+    for refused in (disk.put("a", b"y"), Scoped(disk, "t").put("a", b"y"), disk.delete("a")):
+        with pytest.raises(PermissionDenied, match="read-only, because 'memory 2' is"):
+            await refused
+    with pytest.raises(PermissionDenied, match="'memory 2'"):
+        await disk.write("a", Body(b"y"))
+    assert await primary.get("a") == b"x"
+
+
 def test_what_becomes_of_each_ability() -> None:
-    assert fates(Failover(Everything(), Everything()), Everything()) == {
+    assert fates(Failover(Everything(), Everything(root="/mnt")), Everything()) == {
         "adapted": {
             *("PublicUrl", "PresignRead", "VerifyUrl", "Copy", "Origin", "Move", "Visibility"),
             *("Folders", "Checksum", "Sweep", "Attributes", "Times", "Tags", "Tiers"),

@@ -1,7 +1,7 @@
 """Mirror: what is acknowledged, what is read, and how disks that differ are found and mended."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from storeroom.contracts.abilities import (
     Versions,
 )
 from storeroom.contracts.body import Body
+from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     AlreadyExists,
     Closed,
@@ -37,10 +38,14 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import PLAIN, RemoveOptions, Traits, WriteOptions
+from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.drivers.s3 import S3Driver
 from storeroom.layers._several.tee import Tee
 from storeroom.layers.mirror import Mirror
 from storeroom.layers.readonly import ReadOnly
+from storeroom.layers.retry import Retry
+from storeroom.layers.scoped import Scoped
 from storeroom.testing import Faults
 from tests.layers.everything import Everything, fates
 from tests.layers.moody import Moody
@@ -750,14 +755,25 @@ async def test_a_mirror_closes_its_own_disks_and_no_shared_one() -> None:
         await own.get("a")
 
 
+async def test_disks_are_closed_at_once_and_all_of_them() -> None:
+    met = asyncio.Barrier(3)
+
+    class Waiting(MemoryDriver):
+        async def aclose(self) -> None:
+            await met.wait()
+            await super().aclose()
+            raise Unavailable("it was gone already")
+
+    disks = [Waiting(), Waiting(), Waiting()]
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await Mirror(*disks).aclose()
+    for disk in disks:
+        with pytest.raises(Closed):
+            await disk.get("a")
+
+
 async def test_it_promises_what_all_disks_promise() -> None:
-    read_only = ReadOnly(MemoryDriver())
-    mirror = Mirror(MemoryDriver(), read_only)
-    assert not mirror.traits.writable
-    with pytest.raises(PermissionDenied):
-        await mirror.put("a", b"x")
-    with pytest.raises(PermissionDenied):
-        await mirror.write("a", Body(b"x"))
     plain = Faults(MemoryDriver())
     keeps = plain.traits.keeps - {"metadata"}
 
@@ -800,8 +816,40 @@ def test_a_disk_is_no_copy_of_itself() -> None:
         Mirror(driver, MemoryDriver(), driver)
 
 
+@pytest.mark.parametrize(
+    "disks",
+    [
+        lambda: (LocalDriver("/srv/media"), LocalDriver("/srv/../srv/media/")),
+        lambda: (Scoped(LocalDriver("/srv"), "a/b"), Scoped(LocalDriver("/srv/a"), "b")),
+        lambda: (S3Driver("media", region="eu-west-1"), S3Driver("media", region="eu-west-1")),
+        lambda: (Retry(driver := MemoryDriver()), Faults(driver)),
+        lambda: (Mirror(MemoryDriver(), driver := MemoryDriver()), MemoryDriver(), driver),
+    ],
+)
+def test_disks_at_one_place_are_refused(disks: Callable[[], tuple[StorageDriver, ...]]) -> None:
+    with pytest.raises(ConfigError, match="have their files at one place"):
+        Mirror(*disks())
+
+
+@pytest.mark.parametrize(
+    "disks",
+    [
+        lambda: (Scoped(driver := MemoryDriver(), "a"), Scoped(driver, "b")),
+        lambda: (S3Driver("media", region="eu-west-1"), S3Driver("copy", region="eu-west-1")),
+        lambda: (Moody(driver := MemoryDriver()), driver),  # it may be elsewhere, for all we know
+    ],
+)
+def test_disks_that_may_be_two_are(disks: Callable[[], tuple[StorageDriver, ...]]) -> None:
+    assert Mirror(*disks()).traits.writable
+
+
+def test_a_read_only_disk_is_no_mirror() -> None:
+    with pytest.raises(ConfigError, match="'memory 2' cannot be written to"):
+        Mirror(MemoryDriver(), ReadOnly(MemoryDriver()))
+
+
 def test_what_becomes_of_each_ability() -> None:
-    assert fates(Mirror(Everything(), Everything()), Everything()) == {
+    assert fates(Mirror(Everything(), Everything(root="/mnt")), Everything()) == {
         "adapted": {
             *("PublicUrl", "PresignRead", "VerifyUrl", "Copy", "Origin", "Move", "Visibility"),
             *("Folders", "Checksum", "Sweep", "Attributes", "Times", "Tags", "Tiers"),
@@ -815,7 +863,9 @@ def test_what_becomes_of_each_ability() -> None:
 
 def test_an_ability_needs_all_disks_or_one() -> None:
     class Few(ReadOnly):
-        pass
+        @property
+        def traits(self) -> Traits:
+            return self.inner.traits
 
     mirror = Mirror(MemoryDriver(), Few(MemoryDriver()))
     assert mirror.supports(PublicUrl)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,17 +16,21 @@ from storeroom.contracts.errors import (
     AlreadyExists,
     ConfigError,
     NotFound,
+    PermissionDenied,
+    PreconditionFailed,
     QuotaExceeded,
     Unavailable,
     Unsupported,
 )
-from storeroom.contracts.values import RemoveOptions, Stat
+from storeroom.contracts.values import PLAIN, RemoveOptions, Stat, WriteOptions
 from storeroom.disk import Disk
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
-from storeroom.layers import Around, Layer, Scoped
+from storeroom.layers import Around, Compression, Encryption, Layer, Scoped
+from storeroom.layers.encryption import new_key
 from storeroom.layers.quota import Quota, Usage
 from storeroom.manager import StorageManager
+from storeroom.testing import Faults
 from tests.layers.everything import Bare, Everything, fates, filled
 from tests.layers.forgotten import Failing, forgotten, two_chunks
 
@@ -132,7 +137,7 @@ async def test_what_does_not_fit_changes_nothing(size: int) -> None:
     before = driver.whole()
     for path in ("new", "old"):
         for content in (bytes(size), chunks(2, size), chunks(*[2] * 9)):
-            with pytest.raises(QuotaExceeded, match="quota is used up") as caught:
+            with pytest.raises(QuotaExceeded, match="quota has no room for a file of ") as caught:
                 await quota.put(path, content)
             assert caught.value.path == path
             assert isinstance(caught.value, OSError)
@@ -440,8 +445,53 @@ async def test_sizes_that_a_listing_does_not_tell_are_asked_for() -> None:
         async def stat(self, path: str, /) -> Stat:
             return Stat(path)
 
-    with pytest.raises(Unsupported, match="does not tell sizes"):
+    with pytest.raises(Unsupported, match=r"counted for the quota: 'a': its size is not told"):
         await Quota(Unknowing(driver)).usage()
+
+
+async def test_it_says_what_was_asked_and_what_there_is() -> None:
+    quota = Quota(MemoryDriver(), max_bytes=10, max_files=2)
+    await quota.put("a", bytes(5))
+    held = "5 of 10 bytes and 1 of 2 files are stored or on their way"
+    for asked, call in (
+        ("a file of 1,000 bytes", quota.put("b", bytes(1000))),
+        ("a file of at least 11 bytes", quota.put("b", chunks(4, 7))),
+        ("1,000 more bytes", quota.append("a", bytes(1000))),
+    ):
+        with pytest.raises(QuotaExceeded, match=f"no room for {asked}: {held}"):
+            await call
+
+
+async def test_a_stale_condition_is_told_before_a_lack_of_room() -> None:
+    quota = Quota(MemoryDriver(), max_bytes=5)
+    await quota.put("a", bytes(5))
+    etag = (await quota.metadata("a")).etag
+    for path, stale in (("a", "m-0"), ("missing", etag)):
+        with pytest.raises(PreconditionFailed):
+            await quota.write(path, Body(bytes(30)), WriteOptions(if_match=stale))
+    with pytest.raises(QuotaExceeded):
+        await quota.write("a", Body(bytes(30)), WriteOptions(if_match=etag))
+    assert await quota.get("a") == bytes(5)
+
+
+async def test_a_count_that_fails_names_the_call_and_the_file() -> None:
+    driver = Faults(MemoryDriver()).fail("scan", Unavailable)
+    quota = Quota(driver, max_bytes=10)
+    with pytest.raises(Unavailable, match=r"^put 'f/a' .*not be counted for the quota: ") as caught:
+        await quota.put("f/a", b"x")
+    assert (caught.value.path, caught.value.operation) == ("f/a", "put")
+
+    class Poor(MemoryDriver):  # without metadata only the file itself says how much is in it
+        async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
+            return await super().write(path, body, replace(how, metadata=None))
+
+    poor = Poor()
+    await Compression(Encryption(poor, key=new_key())).put("f/locked", b"abc" * 100_000)
+    outside = Quota(Compression(Encryption(poor, key=new_key())), max_bytes=10_000)
+    with pytest.raises(PermissionDenied, match=r"^put 'b' .*: 'f/locked': .* locked with the key"):
+        await outside.put("b", b"x")
+    inside = Compression(Encryption(Quota(poor, max_bytes=10_000), key=new_key()))
+    assert await inside.put("b", b"x") == "b"
 
 
 async def test_a_driver_of_six_verbs_is_enough() -> None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from storeroom import StorageManager
 from storeroom.contracts.abilities import LocalPath, PresignPost, PresignWrite, Sweep
 from storeroom.contracts.body import Body
+from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     Closed,
     ConfigError,
@@ -23,9 +23,9 @@ from storeroom.contracts.errors import (
     PreconditionFailed,
     Unavailable,
 )
-from storeroom.contracts.values import Traits
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.drivers.sftp import SFTPDriver
 from storeroom.layers.readonly import ReadOnly
 from storeroom.layers.readthrough import ReadThrough
 from storeroom.testing import Faults
@@ -383,14 +383,19 @@ async def test_what_else_lies_on_the_fast_disk_is_neither_given_nor_replaced(two
     assert set(two.copies().values()) == {b"somebody else's"}
 
 
-async def test_a_fast_disk_without_metadata_is_refused() -> None:
-    class Poor(MemoryDriver):
-        @property
-        def traits(self) -> Traits:
-            return replace(super().traits, keeps=frozenset())
-
-    with pytest.raises(ConfigError, match="keeps no metadata"):
-        await ReadThrough(Poor(), MemoryDriver()).get("a")
+@pytest.mark.parametrize(
+    ("fast", "why"),
+    [
+        (lambda: SFTPDriver("host", agent=True), r"\(sftp\) keeps no metadata.*layer cache"),
+        (lambda: ReadOnly(MemoryDriver()), r"\(memory\) cannot be written to"),
+        (lambda: LocalDriver("/srv/media"), "at one place"),
+    ],
+)
+def test_a_fast_disk_that_cannot_hold_copies_is_refused(
+    fast: Callable[[], StorageDriver], why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        ReadThrough(fast(), LocalDriver("/srv/media"))
 
 
 async def test_both_disks_are_closed_unless_they_are_shared(two: Two) -> None:

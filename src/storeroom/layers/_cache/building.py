@@ -11,6 +11,7 @@ from storeroom.layers._cache.entry import Change
 from storeroom.layers._cache.memory import MemoryStore
 from storeroom.layers._cache.namespace import check_clear, check_shared, innermost, namespace_of
 from storeroom.layers._cache.store import Store
+from storeroom.layers._places import met
 
 if TYPE_CHECKING:
     from storeroom.layers._cache.news import News
@@ -101,7 +102,7 @@ def _disk(inner: StorageDriver, disk: StorageDriver, options: Options) -> Store:
     check_clear(inner)
     from storeroom.layers._cache.disk_store import DiskStore
 
-    if innermost(disk) is innermost(inner):
+    if innermost(disk) is innermost(inner) or met((disk, inner)) is not None:
         raise ConfigError(
             "the store is the disk that it is to cache: its entries would be files of that disk"
         )

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Collection
 from typing import NamedTuple
 
+from storeroom.contracts.forks import after_fork
 from storeroom.layers._cache.entry import EVERYTHING, Change
 
 __all__ = ["Debts", "Due"]
@@ -36,7 +37,8 @@ class Debts:
     """Changes to tell; over 10,000 paths become one of everything. Safe between threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Debts._renew)
         self._number = 0
         self._paths: dict[str, int] = {}
         self._folders: dict[str, int] = {}
@@ -74,6 +76,5 @@ class Debts:
                     if owed.get(key) == number:
                         del owed[key]
 
-    def renew_lock(self) -> None:
-        """After a fork: another thread of the parent may have held it."""
+    def _renew(self) -> None:
         self._lock = threading.Lock()

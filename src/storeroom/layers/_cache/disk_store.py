@@ -129,11 +129,6 @@ class DiskStore(Fills):
         """Remove what is still to go."""
         await self.settle()
 
-    def forked(self) -> None:
-        """Another thread may have held the locks."""
-        self.renew_lock()
-        self._debts.renew_lock()
-
     def _until(self, found: Packed) -> float:
         """Until when it may be believed; by the clock of the wall, which others set too."""
         age = time.time() - found.born

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic
 
+from storeroom.contracts.forks import after_fork
 from storeroom.layers._cache.entry import Change
 
 __all__ = ["Fill", "Fills"]
@@ -39,7 +40,8 @@ class Fills:
     is_shared = False
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self._renew()
+        after_fork(self, Fills._renew)
         self._under_way: dict[str, set[Fill]] = {}
 
     @contextmanager
@@ -67,6 +69,5 @@ class Fills:
             for fill in self._under_way[path]:
                 fill.spoil()
 
-    def renew_lock(self) -> None:
-        """After a fork: another thread of the parent may have held it."""
+    def _renew(self) -> None:
         self.lock = threading.Lock()

@@ -92,10 +92,6 @@ class MemoryStore(Fills):
             self._absent.clear()
             self.weight = 0
 
-    def forked(self) -> None:
-        """Another thread may have held the lock."""
-        self.renew_lock()
-
     def _touched(self, change: Change) -> tuple[str, ...] | list[str]:
         if change.folder is None:
             return change.paths

@@ -14,6 +14,7 @@ from functools import partial
 from random import uniform
 from typing import Any, Final, cast
 
+from storeroom.contracts.forks import after_fork
 from storeroom.contracts.loops import PerLoop
 from storeroom.layers._cache.debts import Debts
 from storeroom.layers._cache.entry import EVERYTHING, Change
@@ -46,12 +47,11 @@ class News:
         self._wire = Wire(url)
         name = hashlib.sha256(namespace.encode()).hexdigest()[:32]
         self.channel = f"storeroom:{name}:news"
-        self._self = secrets.token_hex(8)
         self._heard = heard
         self._listening = listening
         self._debts = Debts()
-        self._ears = 0
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, News._forked)
         self._listeners = PerLoop(lambda: _Listener.opened(self, url))
 
     @property
@@ -78,14 +78,6 @@ class News:
         await self._listeners.aclose()
         await self._wire.aclose()
 
-    def forked(self) -> None:
-        """A child is somebody else, and nobody listens in it yet."""
-        self._self = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._debts.renew_lock()
-        self._ears = 0
-        self._listening(False)
-
     def begins(self) -> None:
         """One listener hears everything from now on."""
         with self._lock:
@@ -109,6 +101,16 @@ class News:
             return
         if sender != self._self:
             self._heard(change)
+
+    def _renew(self) -> None:
+        self._self = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._ears = 0
+
+    def _forked(self) -> None:
+        """A child is somebody else, and nobody listens in it yet."""
+        self._renew()
+        self._listening(False)
 
     async def _settled(self) -> bool:
         while (due := self._debts.due()) is not None:

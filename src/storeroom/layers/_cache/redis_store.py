@@ -124,11 +124,6 @@ class RedisStore(Fills):
         await self._settled()
         await self._wire.aclose()
 
-    def forked(self) -> None:
-        """Another thread may have held the locks."""
-        self.renew_lock()
-        self._debts.renew_lock()
-
     async def _settled(self) -> bool:
         while (due := self._debts.due()) is not None:
             try:

@@ -87,7 +87,3 @@ class Store(Protocol):
     async def aclose(self) -> None:
         """Let go of everything."""
         ...
-
-    def forked(self) -> None:
-        """Start afresh in a child: another thread of the parent may have held a lock."""
-        ...

@@ -11,6 +11,7 @@ from random import uniform
 from typing import Final
 
 from storeroom.contracts.errors import StorageError
+from storeroom.contracts.forks import after_fork
 
 __all__ = ["Failed", "Purger", "Purging"]
 
@@ -57,10 +58,10 @@ class Purging:
         self._attempts = attempts
         self._base = base
         self._on_failure = on_failure
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Purging._renew)
         self._waiting: dict[str, None] = {}
         self._failed: dict[str, Exception] = {}
-        self._rounds: dict[AbstractEventLoop, _Round] = {}
 
     @property
     def takes_wildcards(self) -> bool:
@@ -103,6 +104,11 @@ class Purging:
                 await self._gave_up(
                     batch, TimeoutError(f"not purged within {within:g} s of closing")
                 )
+
+    def _renew(self) -> None:
+        """What is being sent is sent by the other process after a fork."""
+        self._lock = threading.Lock()
+        self._rounds: dict[AbstractEventLoop, _Round] = {}
 
     def _round(self) -> _Round:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
+from storeroom.contracts.forks import after_fork
 from storeroom.layers._compression.table import ENTRY, Table
 
 __all__ = ["Known", "Seen"]
@@ -25,7 +26,8 @@ class Known:
     def __init__(self) -> None:
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._weight = 0
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Known._renew)
 
     def get(self, path: str, /) -> Seen | None:
         """What is known of the path."""
@@ -50,6 +52,9 @@ class Known:
         """It is no longer so."""
         with self._lock:
             self._drop(path)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def _drop(self, path: str) -> None:
         seen = self._seen.pop(path, None)

@@ -10,6 +10,7 @@ from typing import Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, Corrupted
 from storeroom.contracts.extras import extra
+from storeroom.contracts.forks import after_fork
 from storeroom.layers._encryption.lock import Key, Mark, check_of
 from storeroom.layers._encryption.secret import Secret
 
@@ -93,7 +94,8 @@ class Phrases:
         self._work = work or Work(SCRYPT, _SCRYPT_COST, _R, _P)
         self._salt: bytes | None = None
         self._derived: OrderedDict[tuple[int, Work, bytes], Secret] = OrderedDict()
-        self._turn = threading.Lock()
+        self._renew()
+        after_fork(self, Phrases._renew)
 
     async def current(self) -> Key:
         """The newest, under the salt of this disk: a random one, or that of a file read before."""
@@ -126,6 +128,9 @@ class Phrases:
         if known is not None:
             return known
         return await threads.run(self._derive, number, work, salt)
+
+    def _renew(self) -> None:
+        self._turn = threading.Lock()
 
     def _derive(self, number: int, work: Work, salt: bytes) -> Secret:
         """One at a time, for each takes much memory; who waited finds it done."""

@@ -35,9 +35,9 @@ class Entry:
 class Change:
     """One change of one path, which may have happened from `begun` on.
 
-    `creates` says that it is for a new file only. `old` is the size before it, `sent` the bytes on
-    their way, `added` those that are appended, and `size` what it left behind once it is `settled`;
-    `moves_to` is the other end of a rename.
+    `creates` says that it is for a new file only, `stale` that it is for another file than was there.
+    `old` is the size before it, `sent` the bytes on their way, `added` those that are appended, and
+    `size` what it left behind once it is `settled`; `moves_to` is the other end of a rename.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Change:
     mark: int
     alone: bool
     creates: bool = False
+    stale: bool = False
     old: int | None = None
     sent: int = 0
     added: int = 0
@@ -179,11 +180,12 @@ class Books:
             del self._entries[change.path]
             return False
 
-    def full(self) -> str:
-        """Why there is no room."""
+    def full(self, asked: str, /) -> str:
+        """Why there is no room for what was asked."""
         limits = (("bytes", self.bytes, self.max_bytes), ("files", self.files, self.max_files))
         held = [f"{used:,} of {most:,} {unit}" for unit, used, most in limits if most is not None]
-        return f"the quota is used up: {' and '.join(held)} are stored or on their way"
+        room = f"{' and '.join(held)} are stored or on their way"
+        return f"the quota has no room for {asked}: {room}"
 
     def doubts(self, *paths: str) -> dict[str, int]:
         """The paths whose size nobody knows, all or of these, each with a mark for `resolve`."""

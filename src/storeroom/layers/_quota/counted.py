@@ -42,6 +42,7 @@ from storeroom.contracts.errors import (
     AlreadyExists,
     ConfigError,
     NotFound,
+    PreconditionFailed,
     QuotaExceeded,
     StorageError,
     Unsupported,
@@ -106,7 +107,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         Body.checked(body)
-        async with self._changing(path, creates=not how.overwrite) as change:
+        async with self._changing(path, how) as change:
             stat = await self._sent(change, body, lambda sent: self.inner.write(path, sent, how))
             change.settle(_told(stat, change.sent))
             return stat
@@ -123,7 +124,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         if path == to:
             return await native.copy_within(path, to, how)
         async with (
-            self._changing(to, creates=not how.overwrite) as change,
+            self._changing(to, how) as change,
             self._pinned(path),
         ):
             size = _size(await self.inner.stat(path))
@@ -139,7 +140,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
         native = self.inner_ability(CopyFrom)
         own = self._own(source, path, to)
         kept = nullcontext() if own is None else self._pinned(own)
-        async with self._changing(to, creates=not how.overwrite) as change, kept:
+        async with self._changing(to, how) as change, kept:
             size = _size(await source.stat(path))
             await self._reserve(change, size)
             change.begun = True
@@ -170,7 +171,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
     async def extend(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         native = self.inner_ability(Append)
         Body.checked(body)
-        async with self._changing(path) as change:
+        async with self._changing(path, WriteOptions(if_match=how.if_match)) as change:
             stat = await self._sent(
                 change, body, lambda sent: native.extend(path, sent, how), adds=True
             )
@@ -185,7 +186,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
 
     async def remove_folder(self, folder: str, /) -> bool:
         native = self.inner_ability(Folders)
-        books = await self._opened()
+        books = await self._opened(folder)
         region = books.enter(folder)
         try:
             emptied = await self._emptied(folder, region)
@@ -217,8 +218,8 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             change.begun = True  # and never settled: an older version may be the current one now
             await self.inner_ability(Versions).remove_version(path, version)
 
-    async def _opened(self, *, anew: bool = False) -> Books:
-        """The books, once what is there was counted; `anew` does that again."""
+    async def _opened(self, path: str | None = None, *, anew: bool = False) -> Books:
+        """The books, once what is there was counted, for a call on `path`; `anew` does that again."""
         if self._counted_in == os.getpid() and not anew:
             return self._books
         async with self._counting:
@@ -226,11 +227,11 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             if not here:
                 self._books = Books(self._books.max_bytes, self._books.max_files)
             if anew or not here:
-                await self._count(self._books)
+                await self._count(self._books, path)
                 self._counted_in = os.getpid()
         return self._books
 
-    async def _count(self, books: Books) -> None:
+    async def _count(self, books: Books, path: str | None) -> None:
         books.begin_audit(ordered=self.inner.traits.ordered)
         complete = False
         try:
@@ -239,6 +240,13 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
                     if isinstance(entry, Stat) and (size := await self._listed(entry)) is not None:
                         books.listed(entry.path, size)
             complete = True
+        except StorageError as error:
+            about = f"{error.path!r}: " if error.path else ""
+            error.reason = (
+                f"what is stored could not be counted for the quota: {about}{error.reason}"
+            )
+            error.operation, error.path = None, path
+            raise
         finally:
             books.end_audit(complete=complete)
 
@@ -247,20 +255,27 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
 
     async def _looked(self, path: str) -> int | None:
         """The size of a file, None where there is none."""
+        stat = await self._found(path)
+        return None if stat is None else _size(stat)
+
+    async def _found(self, path: str) -> Stat | None:
         try:
-            return _size(await self.inner.stat(path))
+            return await self.inner.stat(path)
         except NotFound:
             return None
 
     @asynccontextmanager
     async def _changing(
-        self, path: str, *, pinned: bool = False, creates: bool = False
+        self, path: str, how: WriteOptions = PLAIN, *, pinned: bool = False
     ) -> AsyncGenerator[Change]:
         """A change of one path, known before and counted after, however it ends."""
         change = await self._joined(path, pinned=pinned)
         try:
-            self._books.know(change, await self._looked(path))
-            change.creates = creates
+            stat = await self._found(path)
+            self._books.know(change, None if stat is None else _size(stat))
+            change.creates = not how.overwrite
+            etag = None if stat is None else stat.etag or how.if_match
+            change.stale = how.if_match not in (None, etag)
             yield change
         except StorageError:
             if self._books.leave(change):
@@ -273,7 +288,7 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             await self._look_again(path)
 
     async def _joined(self, path: str, *, of: Region | None = None, pinned: bool = False) -> Change:
-        books = await self._opened()
+        books = await self._opened(path)
         doubts = [*books.doubts()]
         if len(doubts) > _DOUBTS:  # a few of them at each change, so that they grow no further
             await self._look_again(*sample(doubts, 2))
@@ -330,13 +345,15 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             async with aclosing(body.__aiter__()) as pulled:
                 async for chunk in pulled:
                     sent += len(chunk)
-                    await self._reserve(change, sent, adds=adds)
+                    await self._reserve(change, sent, adds=adds, least="at least ")
                     yield chunk
             await self._reserve(change, sent, adds=adds)
 
         return Body(chunks, replayable=body.replayable)
 
-    async def _reserve(self, change: Change, size: int, *, adds: bool = False) -> None:
+    async def _reserve(
+        self, change: Change, size: int, *, adds: bool = False, least: str = ""
+    ) -> None:
         books = self._books
         reserve = books.append if adds else books.reserve
         if not reserve(change, size):
@@ -344,7 +361,14 @@ class Counted(Layer, Copy, CopyFrom, Move, BulkRemove, Append, Folders, Versions
             if not reserve(change, size):
                 if change.creates and change.old is not None:
                     raise AlreadyExists("there is a file already", path=change.path)
-                raise QuotaExceeded(books.full(), path=change.path)
+                if change.stale:
+                    raise PreconditionFailed(
+                        "the file is not the one that if_match names", path=change.path
+                    )
+                asked = (
+                    f"{least}{size:,} more bytes" if adds else f"a file of {least}{size:,} bytes"
+                )
+                raise QuotaExceeded(books.full(asked), path=change.path)
         change.sent = size
 
     async def _look_again(self, *paths: str) -> None:
@@ -455,9 +479,7 @@ async def _bulk(
 
 def _size(stat: Stat) -> int:
     if stat.size is None:
-        raise Unsupported(
-            "this disk does not tell sizes, so they cannot be counted", path=stat.path
-        )
+        raise Unsupported("its size is not told, so a quota cannot count it", path=stat.path)
     return stat.size
 
 

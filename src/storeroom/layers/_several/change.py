@@ -8,6 +8,7 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     AlreadyExists,
     Closed,
+    ConfigError,
     Corrupted,
     InvalidArgument,
     MissingPackage,
@@ -25,8 +26,8 @@ from storeroom.layers._several.mending import Asking
 __all__ = ["Change", "nobody", "told"]
 
 _REFUSALS = (
-    *(AlreadyExists, Closed, Corrupted, InvalidArgument, MissingPackage, NotFound, Obstructed),
-    *(PermissionDenied, PreconditionFailed, QuotaExceeded, Unsupported),
+    *(AlreadyExists, Closed, ConfigError, Corrupted, InvalidArgument, MissingPackage, NotFound),
+    *(Obstructed, PermissionDenied, PreconditionFailed, QuotaExceeded, Unsupported),
 )
 """What says that nothing was changed."""
 
@@ -79,6 +80,13 @@ class Change:
         ):
             return error
         return None
+
+    def left_out(self) -> dict[int, Exception]:
+        """Who refused what enough others took, so that the caller is not told."""
+        refused = {number: self.refused(number) for number in self.failures}
+        if len(self.held) < self._needed or (self._body is not None and self._body.error):
+            return {}
+        return {number: error for number, error in refused.items() if error is not None}
 
     def answer(self, order: Sequence[int], counted: Iterable[int], /) -> tuple[int, Any]:
         """Who answered first by this order, and what, if enough of those that are counted took it."""

@@ -1,10 +1,11 @@
 """Work that goes on behind a call, on its loop, and ends with the disk at the latest."""
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any
+
+from storeroom.contracts.forks import after_fork
 
 __all__ = ["Errands"]
 
@@ -15,9 +16,8 @@ class Errands:
     """Tasks with the reason they are there for."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
-        self._tasks: dict[asyncio.Future[Any], Hashable] = {}
-        self._again: dict[Hashable, Callable[[], Coroutine[Any, Any, object]]] = {}
+        self._forget()
+        after_fork(self, Errands._forget)
         self._closed = False
 
     def send(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, object]], /) -> bool:
@@ -44,8 +44,6 @@ class Errands:
 
     def is_under_way(self, key: Hashable, /) -> bool:
         """Whether a task of this key has not ended yet."""
-        if self._process != os.getpid():  # after a fork: they go on in the other process
-            self._process, self._tasks = os.getpid(), {}
         return any(
             kept == key and not task.done() and not task.get_loop().is_closed()
             for task, kept in list(self._tasks.items())
@@ -65,6 +63,11 @@ class Errands:
                     loop.call_soon_threadsafe(task.cancel)
         if here:
             await asyncio.wait(here, timeout=_PATIENCE)
+
+    def _forget(self) -> None:
+        """They go on in the other process after a fork."""
+        self._tasks: dict[asyncio.Future[Any], Hashable] = {}
+        self._again: dict[Hashable, Callable[[], Coroutine[Any, Any, object]]] = {}
 
     def _ended(self, task: "asyncio.Future[Any]") -> None:
         key = self._tasks.pop(task, None)

@@ -5,6 +5,8 @@ import threading
 import time
 from secrets import SystemRandom
 
+from storeroom.contracts.forks import after_fork
+
 __all__ = ["Health"]
 
 _FIRST, _LONGEST = 0.5, 30.0
@@ -21,11 +23,11 @@ class Health:
     def __init__(self, trips: int, /) -> None:
         self.heard = -math.inf
         self._trips = trips
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Health._renew)
         self._failures = 0
         self._pause = _FIRST
         self._until: float | None = None
-        self._tried = False
 
     @property
     def is_up(self) -> bool:
@@ -67,3 +69,8 @@ class Health:
         """The one who tried was stopped before there was an answer."""
         with self._lock:
             self._tried = False
+
+    def _renew(self) -> None:
+        """Who tried is in the other process after a fork."""
+        self._lock = threading.Lock()
+        self._tried = False

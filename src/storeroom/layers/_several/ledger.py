@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from storeroom.contracts.forks import after_fork
+
 __all__ = ["Ledger", "Note"]
 
 
@@ -33,7 +35,8 @@ class Ledger:
     def __init__(self, disks: int, limit: int, /) -> None:
         self._all = frozenset(range(disks))
         self._limit = limit
-        self._lock = threading.Lock()
+        self._renew()
+        after_fork(self, Ledger._renew)
         self._notes: dict[str, Note] = {}
         self._slipped: frozenset[int] = frozenset()
         self.out: frozenset[int] = frozenset()
@@ -134,6 +137,9 @@ class Ledger:
         with self._lock:
             self.out &= self._slipped
             return self.out
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def _put(self, path: str, note: Note) -> None:
         if not note.doubtful and note.disks >= self._all - self.out:

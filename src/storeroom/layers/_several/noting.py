@@ -46,6 +46,7 @@ class Noting(Several):
         self._repair = repair
         self._ledger = Ledger(len(disks), journal)
         self._turns = PathTurns()
+        self._refusing: set[int] = set()
 
     def _readers(self, path: str, but: Iterable[int] = ()) -> list[int]:
         """Who may be read from, those first that answer."""

@@ -1,6 +1,7 @@
 """Replicas: the same files on several disks, changed together."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -11,14 +12,13 @@ from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
     AlreadyExists,
     NotFound,
-    PermissionDenied,
     PreconditionFailed,
     StorageError,
     Unavailable,
     Unsupported,
 )
 from storeroom.contracts.values import ANY, PLAIN, RemoveOptions, Stat, WriteOptions
-from storeroom.files._verb import checked
+from storeroom.files._verb import checked, writable
 from storeroom.layers._several.change import Change, Work
 from storeroom.layers._several.mending import mend
 from storeroom.layers._several.reading import Reading
@@ -28,6 +28,7 @@ from storeroom.layers._several.together import ended
 __all__ = ["Replicas"]
 
 _SMALL = 256 << 10
+_log = logging.getLogger("storeroom")
 
 
 class Replicas(Reading):
@@ -81,8 +82,7 @@ class Replicas(Reading):
         """Refuse what not all disks can keep or honour, before anything is touched."""
         _ = self.inner
         traits = self.traits
-        if not traits.writable:
-            raise PermissionDenied("one of the disks is read-only")
+        writable(self)
         asked = {"metadata": how.metadata, "tags": how.tags, "tier": how.tier}
         asked["visibility"] = None if how.visibility is None else {"": how.visibility}
         for name, value in asked.items():
@@ -228,6 +228,14 @@ class Replicas(Reading):
             elif isinstance(answer, Stat) and answer.etag is not None:
                 etags[number] = answer.etag
         self._ledger.note(path, held=change.held, unsure=change.unsure, etags=etags)
+        self._refusing -= change.held
+        for number, error in change.left_out().items():
+            if number not in self._refusing:
+                self._refusing.add(number)
+                name = self.names[number]
+                _log.warning(
+                    "%s: %r refuses a change that others took: %s", self._label, name, error
+                )
 
     async def _spread(
         self, change: Change, takers: list[int], first: Work, then: Work, *, conditional: bool

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,9 +22,11 @@ from storeroom.contracts.errors import (
 from storeroom.contracts.values import Attribute, Condition, Stat, Traits
 from storeroom.files import Files
 from storeroom.layers._base import Layer
+from storeroom.layers._places import met
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
 from storeroom.layers._several.taking import Taking
+from storeroom.layers._several.together import through
 
 __all__ = ["SILENT", "Several", "common"]
 
@@ -56,6 +58,11 @@ class Several(Layer):
             raise ConfigError("one driver is given twice; a disk is no copy of itself")
         super().__init__(disks[0])
         self._disks = disks
+        if (alike := met(disks)) is not None:
+            one, other = (self.names[number] for number in alike)
+            raise ConfigError(
+                f"{one!r} and {other!r} have their files at one place; a disk is no copy of itself"
+            )
         self._patience = patience
         self._health = tuple(Health(trips) for _ in disks)
         self._errands = Errands()
@@ -83,6 +90,12 @@ class Several(Layer):
         return tuple(names)
 
     @property
+    def unwritable(self) -> tuple[str, ...]:
+        """The names of those disks that are read-only, for which all of this is."""
+        names = self.names
+        return tuple(names[n] for n, disk in enumerate(self._disks) if not disk.traits.writable)
+
+    @property
     def traits(self) -> Traits:
         """What all of the disks promise."""
         traits = tuple(disk.traits for disk in self._disks)
@@ -99,10 +112,8 @@ class Several(Layer):
         await self._errands.aclose()
         if self._borrows:
             return
-        async with AsyncExitStack() as stack:
-            for disk in self._disks:
-                if not getattr(disk, "shared", False):
-                    stack.push_async_callback(disk.aclose)
+        own = [disk for disk in self._disks if not getattr(disk, "shared", False)]
+        await through(disk.aclose() for disk in own)
 
     async def _ready(self) -> StorageDriver:
         _ = self.inner

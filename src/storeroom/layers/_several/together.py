@@ -1,10 +1,10 @@
-"""Together: several calls at once, of which none goes on when one of them failed."""
+"""Together: several calls at once, each of which is waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["ended", "together"]
+__all__ = ["ended", "through", "together"]
 
 T = TypeVar("T")
 
@@ -16,6 +16,13 @@ async def together(calls: Iterable[Awaitable[T]], /) -> list[T]:
         return await asyncio.gather(*tasks)
     finally:
         await ended(*tasks)
+
+
+async def through(calls: Iterable[Awaitable[object]], /) -> None:
+    """Wait for all of them, also where some fail; the first failure is raised then."""
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 async def ended(*tasks: "asyncio.Future[Any]") -> None:

@@ -1,11 +1,11 @@
 """Whose turn it is with a path: one change at a time, also between threads and event loops."""
 
-import os
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from storeroom.contracts.forks import after_fork
 from storeroom.layers._turns import Turns
 
 __all__ = ["PathTurns"]
@@ -24,17 +24,16 @@ class PathTurns:
 
     def __init__(self) -> None:
         self._renew()
+        after_fork(self, PathTurns._renew)
 
     def _renew(self) -> None:
-        self._process = os.getpid()
+        """Whose turn it was is in another process after a fork."""
         self._lock = threading.Lock()
         self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
     async def taken(self, *paths: str) -> AsyncGenerator[None]:
         """A block in which all of these paths are ours."""
-        if self._process != os.getpid():  # after a fork, whose turn it was is another process's
-            self._renew()
         async with AsyncExitStack() as stack:
             for path in sorted(set(paths)):  # all in one order, so that nobody waits in a circle
                 await stack.enter_async_context(self._one(path))
