@@ -18,6 +18,13 @@ from storeroom.drivers.local import LocalDriver
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is made of Linux system calls")
 
 
+def test_a_build_by_a_newer_python_serves_older_ones() -> None:
+    source = Path(compiled.__file__).with_name("_native.c").read_text()
+    code = source.partition("#include <Python.h>")[2]
+    assert "PyBool_FromLong" in code
+    assert "Py_RETURN_" not in code, "3.12's headers count no reference for it, and 3.11 needs one"
+
+
 async def opened(root: Path, durability: Durability = "none") -> LocalDriver:
     disk = LocalDriver(root, durability=durability)
     await disk.put("folder/first", b"")

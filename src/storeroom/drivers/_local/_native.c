@@ -10,6 +10,8 @@
 
 #define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
+/* One build serves every Python from 3.11 on, whichever made it. So no Py_RETURN_TRUE and its like: the
+   headers of 3.12 and later count no references there, and 3.11 would free its own constants. */
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
@@ -405,9 +407,9 @@ static PyObject *sent(port *home, PyObject *arguments, job given)
     j->arguments = Py_NewRef(arguments);
     Py_INCREF((PyObject *)home);
     if (queued(j))
-        Py_RETURN_TRUE;
+        return PyBool_FromLong(1);
     dropped(j);
-    Py_RETURN_FALSE;
+    return PyBool_FromLong(0);
 }
 
 static PyObject *port_put(PyObject *self, PyObject *args)
@@ -451,15 +453,15 @@ static PyObject *port_withdraw(PyObject *self, PyObject *token)
     }
     pthread_mutex_unlock(&crew.lock);
     if (j == NULL)
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     dropped(j);
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(1);
 }
 
 static PyObject *answer_of(const job *j)
 {
     if (j->outcome == NOT_DONE)
-        Py_RETURN_NONE;
+        return Py_NewRef(Py_None);
     if (j->outcome == DONE_UNSURE)
         return PyLong_FromLong(j->error);
     return j->work == put ? found_of(&j->found) : PyBool_FromLong(j->outcome == DONE);
@@ -499,7 +501,7 @@ static PyObject *waits(void)
 {
     if (errno == EINVAL || errno == ENOSYS || errno == EPERM || errno == EOPNOTSUPP)
         return PyErr_SetFromErrno(PyExc_OSError);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 /* A regular file, opened without waiting. It is looked at by name only before it is opened, for a FIFO
@@ -536,12 +538,12 @@ static PyObject *kept_of(int fd, off_t size)
     if (count < 0 || fstat(fd, &again) < 0 || again.st_size != size)
         return NULL;
     if (count == 0)
-        Py_RETURN_NONE;
+        return Py_NewRef(Py_None);
     count = fgetxattr(fd, ATTRIBUTE, kept, sizeof kept);
     if (count >= 0)
         return PyBytes_FromStringAndSize(kept, count);
     if (errno == ENODATA)
-        Py_RETURN_NONE;
+        return Py_NewRef(Py_None);
     return NULL;
 }
 
@@ -570,7 +572,7 @@ static PyObject *native_glance(PyObject *self, PyObject *args)
         return NULL;
     int fd = opened(root, path, &found);
     if (fd < 0 && errno == ENOENT)
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     if (fd < 0)
         return waits();
     PyObject *beside = kept_of(fd, found.st_size);
@@ -579,7 +581,7 @@ static PyObject *native_glance(PyObject *self, PyObject *args)
         return Py_BuildValue("(NN)", found_of(&found), beside);
     if (PyErr_Occurred())
         return NULL;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *native_grab(PyObject *self, PyObject *args)
@@ -593,7 +595,7 @@ static PyObject *native_grab(PyObject *self, PyObject *args)
         return NULL;
     int fd = opened(root, path, &found);
     if (fd < 0 && errno == ENOENT)
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     if (fd < 0)
         return waits();
     if (stop < 0 || stop > found.st_size)
@@ -673,7 +675,7 @@ static PyObject *native_forget(PyObject *self, PyObject *nothing)
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.bed, NULL);
     pthread_cond_init(&crew.watch, NULL);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyMethodDef port_methods[] = {
