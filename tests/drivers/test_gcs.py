@@ -86,8 +86,8 @@ class TestStrict(OnServer, DriverSuite):
     allowed_skips = HAS_NOT
 
 
-class TestStrictThroughTheSdk(OnServer):
-    server = "strict_gcs"
+class TestStrictOverTlsThroughTheSdk(OnServer):
+    server = "strict_gcs_tls"
     options: ClassVar[dict[str, Any]] = {"transport": "sdk"}
     allowed_skips = HAS_NOT
 

@@ -19,6 +19,7 @@ from storeroom.drivers._gcs.proxy import proxy_of
 from storeroom.drivers._gcs.routes import address_of
 from storeroom.drivers._gcs.target import Target
 from storeroom.drivers._http.renewal import Keys
+from storeroom.drivers._http.sockets import Sockets
 from storeroom.drivers._http.wire import Content, Lost, Request, Why
 
 __all__ = ["Sdk", "connected"]
@@ -59,9 +60,10 @@ class Sdk:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
         from gcloud.aio.storage import Storage
 
+        self._sockets = Sockets()
         session: Any = ClientSession(
             auto_decompress=False,
-            connector=TCPConnector(ssl=tls, limit=0),
+            connector=TCPConnector(ssl=tls, limit=0, socket_factory=self._sockets.make),
             cookie_jar=DummyCookieJar(),
             timeout=ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout),
         )
@@ -87,7 +89,10 @@ class Sdk:
             raise Lost("idle", "nothing went or came") from error
 
     async def aclose(self) -> None:
-        await self._session.close()
+        try:
+            await self._session.close()
+        finally:
+            await self._sockets.end()
 
     async def _proxy(self, origin: str) -> str | None:
         """The environment's proxy, looked up once."""

@@ -17,6 +17,7 @@ from storeroom.contracts import threads
 from storeroom.contracts.errors import PermissionDenied, StorageError
 from storeroom.contracts.extras import extra
 from storeroom.drivers._http.renewal import Keys
+from storeroom.drivers._http.sockets import Sockets
 from storeroom.drivers._http.wire import Lost, Request, Why
 from storeroom.drivers._s3.direct import guarded
 from storeroom.drivers._s3.presets import Checksum
@@ -304,12 +305,24 @@ def _config(account: Account) -> Any:
 
 @lru_cache(maxsize=1)
 def _sending_once() -> type[Any]:
-    """The SDK's HTTP client, without aiohttp's own second try, whose first nobody would hear of."""
+    """The SDK's HTTP client, without aiohttp's second try, whose first nobody would hear of, or leaks."""
     from aiobotocore.httpsession import (  # type: ignore[import-untyped]
         AIOHTTPSession,  # pyright: ignore[reportUnknownVariableType]
     )
 
     class SendingOnce(AIOHTTPSession):  # type: ignore[misc]  # the SDK is untyped
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)  # pyright: ignore[reportUnknownMemberType]
+            self._sockets = Sockets()
+            given: dict[str, Any] = vars(self)["_connector_args"] or {}
+            self._connector_args = {**given, "socket_factory": self._sockets.make}
+
+        async def __aexit__(self, *error: object) -> None:
+            try:
+                await super().__aexit__(*error)  # pyright: ignore[reportUnknownMemberType]
+            finally:
+                await self._sockets.end()
+
         async def _get_session(self, proxy_url: str | None) -> Any:
             session: Any = await super()._get_session(proxy_url)  # pyright: ignore[reportUnknownMemberType]
             session._retry_connection = False

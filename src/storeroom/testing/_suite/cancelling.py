@@ -20,7 +20,7 @@ from storeroom.testing._suite.frame import (
     write,
 )
 
-__all__ = ["Bodies", "Cancelling"]
+__all__ = ["Bodies", "Cancelling", "Interrupted"]
 
 OLD, NEW, MORE = b"old " * 50, b"new " * 70_000, b"more " * 60_000
 Work = Callable[[], Coroutine[Any, Any, object]]
@@ -196,7 +196,7 @@ async def _at_every_await(
     at, reached = 0, True
     while reached:
         await arrange()
-        interrupted = _Interrupted(work(), at, late=late)
+        interrupted = Interrupted(work(), at, late=late)
         task = asyncio.create_task(interrupted)
         await asyncio.wait([task])
         if not task.cancelled():
@@ -206,7 +206,7 @@ async def _at_every_await(
         at += 1 + at // 20
 
 
-class _Interrupted(Coroutine[Any, Any, object]):
+class Interrupted(Coroutine[Any, Any, object]):
     """A coroutine whose task is cancelled at one of its awaits: when it begins, or as it ends."""
 
     def __init__(self, work: Coroutine[Any, Any, object], at: int, /, *, late: bool) -> None:

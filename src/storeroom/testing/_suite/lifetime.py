@@ -1,6 +1,8 @@
 """Made without a loop, used from several, closed for good."""
 
 import asyncio
+import gc
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import Closed
 from storeroom.files import Files
+from storeroom.testing._suite.cancelling import Interrupted
 from storeroom.testing._suite.frame import (
     Suite,
     content,
@@ -77,6 +80,23 @@ class Closing(Suite):
         assert await snapshot(second) == {"a/b": b"stays"}
         await second.aclose()
 
+    @pytest.mark.parametrize("late", [False, True])
+    def test_closing_after_a_cancel_leaves_no_connection(
+        self, tmp_path: Path, *, late: bool
+    ) -> None:
+        async def cancelled(at: int) -> bool:
+            driver = self.made(tmp_path)
+            verb = Interrupted(driver.stat("a"), at, late=late)
+            await asyncio.gather(asyncio.create_task(verb), return_exceptions=True)
+            await driver.aclose()
+            return verb.reached
+
+        elsewhere(self.made(tmp_path).aclose())  # arranges the place, which may keep a connection
+        before, at = _open_sockets(), 0
+        while elsewhere(cancelled(at)):
+            assert not _open_sockets() - before, at
+            at += 1
+
     async def test_two_drivers_see_one_store(self, tmp_path: Path) -> None:
         first, second = self.made(tmp_path), self.made(tmp_path)
         await self.seed(first, {"a": b"1"})
@@ -127,3 +147,9 @@ class Loops(Suite):
         await asyncio.to_thread(elsewhere, driver.aclose())
         with pytest.raises(Closed):
             await driver.stat("a")
+
+
+def _open_sockets() -> set[int]:
+    """Whatever holds them, or holds them no more."""
+    sockets = [one for one in gc.get_objects() if issubclass(type(one), socket.socket)]
+    return {id(one) for one in sockets if one.fileno() != -1}
