@@ -104,13 +104,6 @@ class TestRclone(OnServer, DriverSuite):
     allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **RCLONE_HAS_NOT}
 
 
-class TestRcloneThroughTheSdk(OnServer):
-    server = "rclone"
-    versioned = False
-    options: ClassVar[dict[str, Any]] = {**RCLONE, "transport": "sdk"}
-    allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **RCLONE_HAS_NOT}
-
-
 class TestRcloneOverTls(OnServer, DriverSuite):
     server = "rclone_tls"
     versioned = False
@@ -124,19 +117,13 @@ class TestStrict(OnServer, DriverSuite):
     allowed_skips = HAS_NOT
 
 
-class TestStrictThroughTheSdk(OnServer, DriverSuite):
-    server = "strict_s3"
-    options: ClassVar[dict[str, Any]] = {**AMAZON, "transport": "sdk"}
-    allowed_skips = HAS_NOT
-
-
 class TestStrictOverTls(OnServer, DriverSuite):
     server = "strict_s3_tls"
     options = AMAZON
     allowed_skips = HAS_NOT
 
 
-class TestStrictOverTlsThroughTheSdk(OnServer):
+class TestStrictOverTlsThroughTheSdk(OnServer, DriverSuite):
     server = "strict_s3_tls"
     options: ClassVar[dict[str, Any]] = {**AMAZON, "transport": "sdk"}
     allowed_skips = HAS_NOT
