@@ -70,6 +70,11 @@ class Session:
         lies = self._lies
         if verb in lies.silent:
             return True
+        if lies.strict and self._from and verb != "RNTO":
+            await self.say("501 Bad sequence of commands")
+            return True
+        if verb in lies.slow:
+            await asyncio.sleep(lies.slow[verb])
         if verb in lies.leaving:
             lies.leaving.remove(verb)
             await self.say("421 Service not available, closing control connection.")
@@ -217,6 +222,8 @@ class Session:
     async def do_list(self, argument: str) -> None:
         if argument and argument != "-a":
             return await self.say("550 No such directory.")
+        if self._lies.lines is not None:
+            return await self._send_lines(self._lies.lines)
         dots = ["drwxr-xr-x 2 o g 0 Jan 01 00:00 ."] if argument else []
         lines = [self._line(at) for at in self._inside(self._cwd) if argument or "/." not in at]
         return await self._send_lines([line.encode() for line in dots + lines] + self._lies.names)
@@ -268,7 +275,7 @@ class Session:
             writer.write(data if cut is None else data[:cut])
             await writer.drain()
         await self._end(writer)
-        await self.say("226 Transfer complete." if cut is None else "426 Data connection broke.")
+        await self.say(self._lies.ends if cut is None else "426 Data connection broke.")
 
     async def do_stor(self, argument: str) -> None:
         await self._receive(self._path(argument), b"")
@@ -324,17 +331,18 @@ class Session:
         return await self.say("250 Removed.")
 
     async def do_rnfr(self, argument: str) -> None:
-        self._from = self._path(argument)
-        is_there = self._from in self._state.files
-        await self.say("350 Ready for RNTO." if is_there else "550 RNFR command failed.")
+        path = self._path(argument)
+        self._from = path if path in self._state.files else ""
+        await self.say("350 Ready for RNTO." if self._from else "550 RNFR command failed.")
 
     async def do_rnto(self, argument: str) -> None:
         path, files = self._path(argument), self._state.files
+        source, self._from = self._from, ""
         is_taken = path in self._state.folders or (path in files and not self._lies.replaces)
         has_no_folder = (path.rpartition("/")[0] or "/") not in self._state.folders
-        if is_taken or has_no_folder or self._from not in files:
+        if is_taken or has_no_folder or source not in files:
             return await self.say("550 Rename failed.")
-        files[path] = files.pop(self._from)
+        files[path] = files.pop(source)
         return await self.say("250 Rename successful.")
 
     async def do_site(self, argument: str) -> None:

@@ -14,10 +14,10 @@ class Lies:
 
     `lacks` are commands that are answered with 502, `answers` have their reply written here (bytes go
     out as they are), `silent` never get one, `leaving` get 421 and the end, `losing` are carried out
-    and the connection ends without a word: once each, unless named more often. `after` is called when a
-    command was carried out, `before` when it comes. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
-    `resets` ends data connections with RST, under TLS without a goodbye, `stops` is said in the middle of an upload that is not read,
-    `begins` is how often a transfer begins. The last replies to `twice` are said twice.
+    and the connection ends without a word: once each, unless named more often. `slow` are answered after so
+    many seconds. A `strict` one takes nothing but RNTO after RNFR, for ever. `after` is called when a command was carried out, `before` when it comes. `links` are folders that are told as such and lie elsewhere. With `takes_one` a command is lost that comes before the last one is answered.
+    `lines` are what LIST sends instead. `resets` ends data connections with RST, under TLS without a goodbye, `stops` is said in the middle of an upload that is not read,
+    `ends` is said behind a download or a listing, `begins` is how often a transfer begins. The last replies to `twice` are said twice.
     """
 
     features: tuple[str, ...] = (
@@ -31,14 +31,18 @@ class Lies:
     silent: set[str] = field(default_factory=set[str])
     leaving: list[str] = field(default_factory=list[str])
     losing: list[str] = field(default_factory=list[str])
+    slow: dict[str, float] = field(default_factory=dict[str, float])
     after: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
     before: dict[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
     links: dict[str, str] = field(default_factory=dict[str, str])
     names: list[bytes] = field(default_factory=list[bytes])
+    lines: list[bytes] | None = None
     keeps_half: bool = False
     sends: Callable[[bytes], bytes] = bytes
     size_off: int = 0
     replaces: bool = True
+    strict: bool = False
+    ends: str = "226 Transfer complete."
     pasv_host: str = HOST
     data_port: int | None = None
     scattered: bool = False

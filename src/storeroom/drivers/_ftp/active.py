@@ -25,7 +25,10 @@ class Listener:
         """Listening beside the control connection."""
         made = cls(control)
         loop = asyncio.get_running_loop()
-        made._server = await loop.create_server(made._met, made._host, 0, backlog=1)
+        try:
+            made._server = await loop.create_server(made._met, made._host, 0, backlog=1)
+        except OSError as error:
+            raise Lost("dropped", f"no port for data: {error.strerror or error}") from error
         port = made._server.sockets[0].getsockname()[1]
         if ":" in made._host:
             made.command = f"EPRT |2|{made._host}|{port}|"

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from storeroom.contracts.errors import Obstructed, PermissionDenied, Unsupported
+from storeroom.contracts.errors import InvalidArgument, Obstructed, PermissionDenied, Unsupported
 from storeroom.contracts.values import Stat
 from storeroom.drivers._ftp.control import Control
+from storeroom.drivers._ftp.failures import why_not
 from storeroom.drivers._ftp.listing import has_folder, mode_in
 from storeroom.drivers._ftp.looking import file_at, looked_at
 from storeroom.drivers._ftp.placing import ensure_folder, moved
@@ -138,7 +139,7 @@ async def mode_of(service: Service, path: str, /) -> int:
 
 async def change_time(service: Service, path: str, moment: datetime, /) -> None:
     """Set when a file was modified: by MFMT, or by the form of MDTM that some servers have instead."""
-    stamp = f"{moment.astimezone(UTC):%Y%m%d%H%M%S}"
+    stamp = _stamp(moment)
 
     async def change(control: Control) -> None:
         await file_at(control, path)
@@ -147,9 +148,18 @@ async def change_time(service: Service, path: str, moment: datetime, /) -> None:
         answer = (await control.ask(command))[0]
         if answer.is_unknown or not (answer.is_good or has_it):
             raise Unsupported(f"the server sets no times ({control.refusal(answer)})")
-        control.checked(answer)
+        if not answer.is_good:
+            raise why_not(control.refusal(answer), "the server does not let its time be set")
 
     await service.change(change)
+
+
+def _stamp(moment: datetime) -> str:
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidArgument(f"{moment} is before or after all years of UTC") from None
+    return f"{found.year:04}{found:%m%d%H%M%S}"  # not every system's %Y has four digits
 
 
 async def _removed(control: Control, path: str) -> bool:

@@ -11,10 +11,13 @@ from storeroom.contracts.body import Piece
 from storeroom.drivers._ftp.data import Data
 from storeroom.drivers._http.wire import Lost
 
-__all__ = ["Channel", "on_its_way"]
+__all__ = ["SMALL", "Channel", "on_its_way"]
 
 # Reading rests until somebody takes what is here, so that the system hands over much at once.
 _HIGH: Final = 64 << 10
+SMALL: Final = 64 << 10
+"""Bytes to ask for where few are to come: for more than twice as many, C's `malloc` may go to the system each time."""
+
 _PARTING: Final = 1.0
 
 
@@ -155,6 +158,8 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What a stream protocol is given; a loop that is not asyncio's own has a class of its own for it.
         self._transport = cast("asyncio.Transport", transport)
+        if hasattr(transport, "max_size"):  # asyncio's own
+            cast(Any, transport).max_size = SMALL
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()

@@ -1,10 +1,12 @@
 """From a host and a password to a connection that takes commands (RFC 4217, RFC 2389, RFC 2640)."""
 
 import asyncio
+import codecs
+import re
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import aioftp
 
@@ -20,6 +22,12 @@ from storeroom.drivers._http.wire import Lost
 
 __all__ = ["connected", "context_of", "reached"]
 
+_SILENT: Final = 60
+_KEEPING: Final = ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL")  # seconds, by system
+_TOO_MANY: Final = re.compile(
+    r"too many|max(imum)?\b.*\b(users|clients|hosts|connections|sessions|logins)",
+    re.IGNORECASE,
+)
 _FACTS = "OPTS MLST type;size;modify;unix.mode;unique;"
 
 
@@ -85,9 +93,16 @@ async def reached(peer: Sequence[Any], port: int, timeout: float, /) -> Channel:
         raise Lost("unreachable", f"no connection within {timeout:g} s") from error
     except OSError as error:
         raise Lost("unreachable", error.strerror or str(error)) from error
-    # A long transfer leaves the control connection silent, which gateways take for dead.
-    channel.about("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _keep_alive(channel.about("socket"))
     return channel
+
+
+def _keep_alive(raw: socket.socket) -> None:
+    """A long transfer leaves the control connection silent, which gateways take for dead in minutes."""
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in _KEEPING:
+        if hasattr(socket, name):
+            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), _SILENT)
 
 
 async def _greeted(control: Control, account: Account, tls: ssl.SSLContext | None) -> None:
@@ -119,7 +134,7 @@ async def _logged_in(control: Control, account: Account) -> None:
     except Leaving as leaving:
         raise Full(leaving) from leaving
     except Refused as refused:
-        if "too many" in str(refused).lower():
+        if _TOO_MANY.search(refused.reply.words):
             raise Full(refused) from refused
         raise PermissionDenied(
             f"the server does not let {account.username!r} in; check username and password "
@@ -139,7 +154,7 @@ async def _prepared(control: Control, account: Account) -> None:
         _check_protected(control, await control.reply())
     for _ in asking:
         server.learn(await control.reply())
-    wanted, finding = _wanted(server), ["PWD"] if server.base is None else []
+    wanted, finding = _wanted(server, account.encoding), ["PWD"] if server.base is None else []
     control.send("TYPE I", *wanted, *finding)
     control.checked(await control.reply())
     for _ in wanted:
@@ -156,10 +171,10 @@ def _check_protected(control: Control, reply: Reply) -> None:
         )
 
 
-def _wanted(server: Server) -> list[str]:
+def _wanted(server: Server, encoding: str) -> list[str]:
     """What is switched on where the server has it; a refusal is no harm."""
     wanted: list[str] = []
-    if server.has("UTF8"):
+    if server.has("UTF8") and codecs.lookup(encoding).name == "utf-8":
         wanted.append("OPTS UTF8 ON")
     offered = server.details("MLST").split(";")
     if (

@@ -19,7 +19,9 @@ from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Control"]
 
+_BREATH: Final = 2 << 10  # bytes: pure-ftpd forgets what is left of a longer record of TLS
 _FIRSTS: Final = 10  # preliminary replies in a row
+_RENAMES: Final = ("RNFR ", "RNTO ")
 _HALVES: Final = ("USER ", "PASS ", "AUTH ", "REST ", "RNFR ")  # another command follows these
 
 
@@ -51,6 +53,7 @@ class Control(aioftp.Client):
         self.used = False
         self.doubted = False
         self.protected = False
+        self.renaming = False
         self._pipelining = pipelining
         self._secret = secret
         self._owed = 0
@@ -79,8 +82,12 @@ class Control(aioftp.Client):
 
     @property
     def is_settled(self) -> bool:
-        """Whether every reply has come, so that the next command gets its own."""
-        return self.channel.is_quiet and not (self._owed or self._queue or self._hearing)
+        """Whether every reply has come, so that the next command gets its own.
+
+        Where a rename was announced, some servers take nothing else for ever.
+        """
+        is_heard = not (self._owed or self._queue or self._hearing)
+        return is_heard and not self.renaming and self.channel.is_quiet
 
     @property
     def owes(self) -> bool:
@@ -103,17 +110,15 @@ class Control(aioftp.Client):
         if not (self._owed or self._queue) and (self._hearing or self.channel.holds):
             raise self._lost("the server said what nobody had asked for")
         self._sent.extend(map(_shown, commands))
-        if not self._pipelining:
-            self._queue.extend(built)
-            return
-        self._owed += len(built)
-        self.channel.write(b"".join(built))
+        is_next = not self._queue
+        self._queue.extend(built)
+        if self._pipelining and is_next and built:
+            self._go_on()
 
     async def reply(self) -> Reply:
         """The next reply, whatever it says; 421 is a lost connection."""
         if not self._owed and self._queue:
-            self.channel.write(self._queue.popleft())
-            self._owed = 1
+            self._go_on()
         command = self._sent[0] if self._sent else ""
         about = _subject(command)
         while (reply := self._heard(about)) is None:
@@ -128,6 +133,8 @@ class Control(aioftp.Client):
             return reply
         if reply.is_half and not command.startswith(_HALVES):
             raise self._lost("the server's answer is one to another command")
+        if command.startswith(_RENAMES):
+            self.renaming = reply.is_half
         self._firsts = 0
         self._owed -= 1
         if self._sent:
@@ -221,6 +228,15 @@ class Control(aioftp.Client):
     def _built(self, command: str) -> bytes:
         """The one place where commands are made."""
         return spelled(command, self.encoding) + b"\r\n"
+
+    def _go_on(self) -> None:
+        """Send what comes next: one command, or as many as a server surely takes at once."""
+        breath = self._queue.popleft()
+        self._owed += 1
+        while self._pipelining and self._queue and len(breath + self._queue[0]) <= _BREATH:
+            breath += self._queue.popleft()
+            self._owed += 1
+        self.channel.write(breath)
 
     def _unsend(self) -> None:
         for _ in self._queue:

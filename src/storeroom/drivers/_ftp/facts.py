@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from storeroom.contracts.errors import PermissionDenied
 from storeroom.drivers._ftp.control import Control
-from storeroom.drivers._ftp.failures import is_denial
+from storeroom.drivers._ftp.failures import check_shown
 from storeroom.drivers._ftp.replies import Reply
 from storeroom.drivers._tree.entry import Entry, Kind
 
@@ -33,11 +32,10 @@ def asking(control: Control, path: str, /) -> tuple[str, ...]:
 
 
 def told(control: Control, path: str, answers: Sequence[Reply], /) -> Entry | None:
-    """The file or folder, None where there is none that the server shows; a denial is raised."""
+    """The file or folder, None where there is none that the server shows; a denial is raised, and a passing refusal."""
     first = answers[0]
     if not first.is_good:
-        if is_denial(first):
-            raise PermissionDenied(f"the server does not show it ({control.refusal(first)})")
+        check_shown(control.refusal(first))
         return None
     control.server.tells = True
     name = path.rpartition("/")[2]

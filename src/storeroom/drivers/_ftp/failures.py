@@ -17,21 +17,17 @@ from storeroom.contracts.errors import (
     Unavailable,
     Unsupported,
 )
-from storeroom.drivers._ftp.replies import Refused, Reply, Short
+from storeroom.drivers._ftp.replies import Full, Refused, Reply, Short
 from storeroom.drivers._http.wire import Lost
 
-__all__ = ["explaining", "is_denial", "unknown_outcome"]
+__all__ = ["check_shown", "explaining", "is_denial", "unknown_outcome", "why_not"]
 
 _DENIED: Final = re.compile(
     r"denied|permission|privilege|not permitted|not allowed|forbidden|prohibited|read.?only"
     r"|not authori[sz]ed",
     re.IGNORECASE,
 )
-_MISSING: Final = re.compile(
-    r"no such|not found|does ?n[o']t exist|can(no|')t find|not exist", re.IGNORECASE
-)
 _WORDS: Final[tuple[tuple[re.Pattern[str], type[StorageError], str], ...]] = (
-    (_MISSING, NotFound, "it does not exist"),
     (_DENIED, PermissionDenied, "the server does not allow this"),
     (re.compile(r"exists", re.IGNORECASE), AlreadyExists, "something is there already"),
     (
@@ -63,7 +59,22 @@ def is_denial(reply: Reply, /) -> bool:
     """Whether the server says that this login may not."""
     if reply.code in (530, 532, 534):
         return True
-    return bool(_DENIED.search(reply.words)) and not _MISSING.search(reply.words)
+    return bool(_DENIED.search(reply.words)) and not reply.says_missing
+
+
+def check_shown(refused: Refused, /) -> None:
+    """Raise where a server that shows nothing does not mean that there is nothing."""
+    if is_denial(refused.reply):
+        raise PermissionDenied(f"the server does not show it ({refused})") from refused
+    if refused.reply.is_passing or refused.code == 503:
+        raise refused
+
+
+def why_not(refused: Refused, reason: str, /) -> Exception:
+    """A refusal that says nothing of why, about what is there: the server, or this login, may not."""
+    if _known(refused.reply)[0] is StorageError:
+        return PermissionDenied(f"{reason} ({refused})")
+    return refused
 
 
 def explaining(origin: str, /) -> Callable[[Exception], StorageError | None]:
@@ -100,7 +111,9 @@ def _refused(error: Refused) -> StorageError:
 def _known(reply: Reply) -> tuple[type[StorageError], str]:
     if reply.is_full:
         return QuotaExceeded, "the server's disk is full, or the quota is used up"
-    if reply.code in (550, 553):
+    if reply.code in (450, 451, 550, 553):
+        if reply.says_missing:
+            return NotFound, "it does not exist"
         for words, kind, reason in _WORDS:
             if words.search(reply.words):
                 return kind, reason
@@ -112,6 +125,11 @@ def _lost(error: Lost, origin: str) -> StorageError:
         return ConfigError(
             f"{origin} shows a certificate that is not trusted: {error.reason}; give its "
             "authority: verify='ca.pem'"
+        )
+    if isinstance(error, Full):
+        return Unavailable(
+            f"{origin} takes no more connections ({error.reason}); try again later, or lower "
+            "pool_size"
         )
     if error.why == "idle":
         return Timeout(

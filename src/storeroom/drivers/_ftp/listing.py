@@ -1,16 +1,18 @@
 """All that is in one folder: by MLSD, else by LIST, else by NLST and a question for each name."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from storeroom.contracts import threads
-from storeroom.contracts.errors import Corrupted, PermissionDenied
+from storeroom.contracts.errors import Corrupted, InvalidPath, PermissionDenied
 from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.facts import entry_of, mode_of, moment, size_in
-from storeroom.drivers._ftp.failures import is_denial
+from storeroom.drivers._ftp.failures import check_shown, is_denial
 from storeroom.drivers._ftp.lines import listed_as
-from storeroom.drivers._ftp.replies import Refused
+from storeroom.drivers._ftp.replies import Refused, Reply
+from storeroom.drivers._ftp.spelling import spelled
 from storeroom.drivers._ftp.transfer import Transfer
 from storeroom.drivers._tree.entry import Entry
 
@@ -19,6 +21,8 @@ __all__ = ["has_folder", "listed", "mode_in"]
 _MANY: Final = 64 << 10  # bytes: taking more of them apart would hold up the loop
 _MOST: Final = 32 << 20
 _BATCH: Final = 64
+_FEW: Final = 20
+_EMPTY: Final = re.compile(r"\bno files?\b|\bempty\b", re.IGNORECASE)
 
 _log = logging.getLogger("storeroom")
 
@@ -37,8 +41,7 @@ async def listed(control: Control, folder: str, /) -> list[Entry] | None:
     # A folder's name as an argument would be a pattern or an option for some servers.
     entered = (await control.ask(f"CWD {control.at(folder)}"))[0]
     if not entered.is_good:
-        if is_denial(entered):
-            raise PermissionDenied(f"the server does not show it ({control.refusal(entered)})")
+        check_shown(control.refusal(entered))
         return None
     if server.listing == "LIST":
         try:
@@ -54,11 +57,13 @@ async def has_folder(control: Control, folder: str, /) -> bool:
     """Whether there is a folder of this name; what the server does not show is not there."""
     path = control.at(folder)
     if not control.server.has("MLST"):
-        return (await control.ask(f"CWD {path}"))[0].is_good
+        entered = (await control.ask(f"CWD {path}"))[0]
+        if entered.is_passing:
+            raise control.refusal(entered)
+        return entered.is_good
     answer = (await control.ask(f"MLST {path}"))[0]
     if not answer.is_good:
-        if is_denial(answer):
-            raise PermissionDenied(f"the server does not show it ({control.refusal(answer)})")
+        check_shown(control.refusal(answer))
         return False
     found = entry_of(answer.lines[1] if len(answer.lines) > 1 else "")
     return found is not None and found.kind == "folder"
@@ -71,12 +76,18 @@ async def mode_in(control: Control, path: str, /) -> int | None:
         return mode_of(answer.lines[1] if len(answer.lines) > 1 else "")
     folder, _, name = path.rpartition("/")
     await control.do(f"CWD {control.at(folder)}")
-    text = await _fetched(control, "LIST -a" if control.server.hidden is not False else "LIST")
+    if control.server.hidden is None:
+        await _by_list(control, folder)  # finds out which form the server takes
+    text = await _fetched(control, "LIST -a" if control.server.hidden else "LIST")
     for line in _lines(text, control):
         entry = listed_as(line)
         if entry is not None and entry.name == name and line[:1] in "-l":
-            return control.parse_unix_mode(line[1:10]) & 0o777
+            return _bits(line[1:10])
     return None
+
+
+def _bits(letters: str) -> int:
+    return sum(1 << (8 - at) for at, letter in enumerate(letters) if letter in "rwxst")
 
 
 async def _by_mlsd(control: Control, folder: str) -> list[Entry] | None:
@@ -100,25 +111,31 @@ async def _by_list(control: Control, folder: str) -> list[Entry]:
         try:
             found = await _apart(await _fetched(control, "LIST -a"), control, "LIST")
         except Refused as refused:
-            if refused.reply.is_passing or server.hidden:
+            is_empty = _says_empty(refused.reply)
+            if not is_empty and (refused.reply.is_passing or server.hidden):
                 raise
-            found = []
-        server.hidden = any(entry.name == "." for entry in found)
-        if server.hidden:
-            await _resolve(control, folder, found)
-            return found
-    found = await _apart(await _fetched(control, "LIST"), control, "LIST")
+            server.hidden = server.hidden if is_empty else False
+        else:
+            server.hidden = any(entry.name == "." for entry in found)
+            if server.hidden:
+                await _resolve(control, folder, found)
+                return found
+    text = await _fetched_if_any(control, "LIST")
+    if _is_foreign(text, control):
+        return await _by_nlst(control, folder)
+    found = await _apart(text, control, "LIST")
     await _resolve(control, folder, found)
     return found
 
 
+def _is_foreign(text: bytes, control: Control) -> bool:
+    """Whether there are lines, and none of the first is of a form that is known: VMS, EPLF ..."""
+    lines = [line for line in _lines(text[:_MANY], control)[:_FEW] if not _is_idle(line)]
+    return bool(lines) and not any(listed_as(line) for line in lines)
+
+
 async def _by_nlst(control: Control, folder: str) -> list[Entry]:
-    try:
-        text = await _fetched(control, "NLST")
-    except Refused as refused:  # many servers say so of an empty folder
-        if refused.code != 550:
-            raise
-        return []
+    text = await _fetched_if_any(control, "NLST")
     # Some servers put the folder before each name.
     above = (f"{control.at(folder)}/", "./", f"{folder}/")
     found = [Entry(_bare(line, above), "other") for line in _lines(text, control)]
@@ -131,7 +148,7 @@ async def _resolve(control: Control, folder: str, entries: list[Entry]) -> None:
     unsure = [
         position
         for position, entry in enumerate(entries)
-        if entry.kind == "other" and _may_be_asked(entry.name)
+        if entry.kind == "other" and _may_be_asked(control, entry.name)
     ]
     above = f"{folder}/" if folder else ""
     for start in range(0, len(unsure), _BATCH):
@@ -141,6 +158,10 @@ async def _resolve(control: Control, folder: str, entries: list[Entry]) -> None:
             await control.ask(*(f"{verb} {path}" for path in paths for verb in ("SIZE", "MDTM")))
         )
         for position, size, time in zip(batch, answers, answers, strict=True):
+            if size.is_passing:
+                raise control.refusal(size)
+            if size.is_unknown:
+                control.server.unlearn("SIZE")
             count = size_in(size.text.strip()) if size.is_good else None
             if count is not None:
                 modified = moment(time.text) if time.is_good else None
@@ -153,15 +174,33 @@ async def _folders_among(control: Control, folder: str, entries: list[Entry]) ->
     for entry in entries:
         is_folder = (
             entry.kind == "other"
-            and _may_be_asked(entry.name)
+            and _may_be_asked(control, entry.name)
             and (await control.ask(f"CWD {control.at(above + entry.name)}"))[0].is_good
         )
-        found.append(Entry(entry.name, "folder") if is_folder else entry)
+        if is_folder:
+            found.append(Entry(entry.name, "folder"))
+        else:  # without SIZE there is no way to ask
+            found.append(entry if control.server.sizes else entry._replace(kind="file"))
     return found
 
 
+async def _fetched_if_any(control: Control, command: str) -> bytes:
+    """Nothing also where a server calls it an error that a folder is empty."""
+    try:
+        return await _fetched(control, command)
+    except Refused as refused:
+        is_any = command == "NLST" and (refused.code == 550 or refused.reply.says_missing)
+        if is_denial(refused.reply) or not (is_any or _says_empty(refused.reply)):
+            raise
+        return b""
+
+
+def _says_empty(reply: Reply) -> bool:
+    return reply.code in (450, 550) and _EMPTY.search(reply.words) is not None
+
+
 async def _fetched(control: Control, command: str) -> bytes:
-    """What comes over the data connection, once the server says that it was all."""
+    """What comes over the data connection, once the server says that it was all of it."""
     transfer = Transfer(control, command)
     await transfer.begin()
     try:
@@ -172,7 +211,9 @@ async def _fetched(control: Control, command: str) -> bytes:
             size += len(piece)
             if size > _MOST:
                 raise Corrupted("the server's listing does not end")
-        await transfer.end()
+        over = await transfer.end()
+        if "failed to open" in over.words:  # vsftpd, of a folder that it may not read
+            raise PermissionDenied(f"the server does not list it ({over.text})")
     finally:
         transfer.close()
     return b"".join(pieces)
@@ -190,9 +231,13 @@ def _entries(text: bytes, control: Control, form: str) -> Iterator[Entry]:
         entry = parse(line)
         if entry is not None:
             yield entry
-        elif line.strip() and not (line.startswith("total ") or control.server.warned):
+        elif not (_is_idle(line) or control.server.warned):
             control.server.warned = True  # once is enough: a server writes all its lines alike
             _log.warning("%r in a listing of the server is not understood and left out", line[:200])
+
+
+def _is_idle(line: str) -> bool:
+    return not line.strip() or line.startswith("total ")
 
 
 def _lines(text: bytes, control: Control) -> list[str]:
@@ -208,5 +253,11 @@ def _bare(line: str, above: Sequence[str]) -> str:
     return line
 
 
-def _may_be_asked(name: str) -> bool:
-    return name not in ("", ".", "..") and not any(letter in name for letter in "/\r\n\0")
+def _may_be_asked(control: Control, name: str) -> bool:
+    if name in ("", ".", "..") or "/" in name:
+        return False
+    try:
+        spelled(name, control.encoding)
+    except InvalidPath:
+        return False
+    return True

@@ -12,7 +12,7 @@ from storeroom.contracts.errors import (
     Unavailable,
 )
 from storeroom.drivers._ftp.control import Control
-from storeroom.drivers._ftp.failures import unknown_outcome
+from storeroom.drivers._ftp.failures import unknown_outcome, why_not
 from storeroom.drivers._ftp.listing import has_folder
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.replies import Refused, Reply
@@ -42,7 +42,10 @@ async def recovered(service: Service, path: str, to: str, size: int | None, lost
     while True:
         try:
             await attempts.rest(lost)
-            place = await service.run(lambda control: _place(control, path, to, size))
+            try:
+                place = await service.run(lambda control: _place(control, path, to, size))
+            except Refused as refused:
+                raise unknown_outcome("renaming", to) from refused
             if place == "unknown":
                 raise unknown_outcome("renaming", to)
             if place == "here":
@@ -57,14 +60,15 @@ async def recovered(service: Service, path: str, to: str, size: int | None, lost
 
 async def replaced(control: Control, path: str, to: str, /) -> None:
     """Rename over whatever file is there."""
-    await _announced(control, path)
-    if control.server.replaces:
-        answer = (await control.ask(f"RNTO {control.at(to)}"))[0]
-        if answer.is_good:
-            return
-        await replaced_after(control, path, to, answer)
+    if not control.server.replaces:
+        if not control.server.hides_dots and await looked_at(control, path) is None:
+            raise NotFound("there is no such file")
+        await _swapped(control, path, to)
         return
-    await _swapped(control, path, to)
+    await _announced(control, path)
+    answer = (await control.ask(f"RNTO {control.at(to)}"))[0]
+    if not answer.is_good:
+        await replaced_after(control, path, to, answer)
 
 
 async def replaced_after(control: Control, path: str, to: str, answer: Reply, /) -> None:
@@ -113,7 +117,7 @@ async def _check_renamed(control: Control, path: str, answer: Reply) -> None:
     refused = control.refusal(answer)
     if not answer.is_passing and await looked_at(control, path) is None:
         raise NotFound("there is no such file") from refused
-    raise refused
+    raise why_not(refused, "the server does not let it be renamed")
 
 
 async def _place(control: Control, path: str, to: str, size: int | None) -> _Place:
@@ -131,12 +135,14 @@ async def _is_in_the_way(control: Control, path: str, to: str, answer: Reply) ->
     What the server may not do anyway is raised, and so is that there is nothing to rename.
     """
     refused = control.refusal(answer)
-    if answer.is_passing or answer.is_full or answer.code in (530, 532):
+    if answer.is_full or answer.code in (530, 532):
         raise refused
     if await looked_at(control, path) is None:
         raise NotFound("there is no such file") from refused
     if await has_folder(control, to):
         raise Obstructed("a folder is there") from refused
+    if answer.is_passing:
+        raise refused
     if await looked_at(control, to) is not None:
         return True
     await ensure_folder(control, to.rpartition("/")[0])

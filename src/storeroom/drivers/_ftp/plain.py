@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from storeroom.contracts.body import Piece
-from storeroom.drivers._ftp.channel import on_its_way
+from storeroom.drivers._ftp.channel import SMALL, on_its_way
 from storeroom.drivers._http.wire import Lost
 
 __all__ = ["Plain"]
@@ -29,6 +29,7 @@ class Plain:
         self._timer: asyncio.TimerHandle | None = None
         self._lost: Lost | None = None
         self._moved = 0
+        self._block = SMALL
         self._is_closed = False
 
     @classmethod
@@ -69,7 +70,7 @@ class Plain:
                 await self._turn()
                 continue
             try:
-                piece = self._raw.recv(_BLOCK)
+                piece = self._raw.recv(self._block)
             except BlockingIOError:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader)
                 continue
@@ -78,6 +79,8 @@ class Plain:
             if not piece:
                 self._close()  # a server may wait for this before it says that all is well
             self._moved += len(piece)
+            if len(piece) == self._block:
+                self._block = _BLOCK
             return piece
         self._check()
         return b""

@@ -15,6 +15,7 @@ __all__ = ["Lease", "Pool"]
 _FRESH: Final = 15.0  # seconds in which a server hardly ever closes an idle connection
 _PROMPT: Final = 5.0  # seconds for the answer to NOOP: a new connection is had sooner
 _LEAST: Final = 2
+_LATER: Final = 60.0  # seconds until a server that was full may have room again
 
 
 class Lease:
@@ -47,6 +48,8 @@ class Pool:
     ) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._size = size
+        self._grows_at = 0.0
         self._turns = Turns(size, timeout)
         self._loop = asyncio.get_running_loop()
         self._idle: list[Control] = []
@@ -60,13 +63,15 @@ class Pool:
         """
         while True:
             self._check()
+            self._grow()
             if not self._turns.take(use, anyway=at_once):
                 await self._turns.wait(use)
             try:
                 control = await self._taken()
             except Full:
+                is_enough = self._shrunk()
                 self._turns.release(use)
-                if not self._shrunk():
+                if not is_enough:
                     raise
                 at_once = False  # the server gives no more than these: one of them has to come back
             except BaseException:
@@ -119,12 +124,17 @@ class Pool:
         return control
 
     def _shrunk(self) -> bool:
-        """Whether the server's limit is one that we can live with: fewer than we wanted."""
-        open_now = len(self._used) + len(self._idle)
-        if open_now < _LEAST:
+        """Whether the server's limit is one that we can live with: fewer than we wanted, for a while."""
+        others = self._turns.taken - 1 + len(self._idle)  # those that are being opened, too
+        if others < _LEAST:
             return False
-        self._turns.size = min(self._turns.size, open_now)
+        self._turns.size = min(self._turns.size, others)
+        self._grows_at = self._loop.time() + _LATER
         return True
+
+    def _grow(self) -> None:
+        if self._turns.size < self._size and self._loop.time() >= self._grows_at:
+            self._turns.size = self._size
 
     def _fresh(self) -> Control | None:
         """The connection that was used last, if that was just now."""
@@ -156,11 +166,20 @@ class Pool:
         try:
             async with asyncio.timeout(min(_PROMPT, self._timeout)):
                 return (await control.ask("NOOP"))[0].code // 100 == 2 and control.is_settled
-        except (Lost, TimeoutError):
+        except TimeoutError:
+            self._forget(control.idle_since)
+            return False
+        except Lost:
             return False
         except BaseException:
             control.drop()
             raise
+
+    def _forget(self, since: float) -> None:
+        """Who does not answer has been lost on the way, and so have those that were idle for longer."""
+        for control in self._idle:
+            if control.idle_since <= since:
+                control.drop()
 
     def _check(self) -> None:
         if self._closed:

@@ -263,9 +263,10 @@ class Chunks(AsyncIterator[bytes]):
         while left >= 0:
             chunk = await transfer.data.chunk()
             if not chunk:
-                return await transfer.end()
+                await transfer.end()
+                return
             left -= len(chunk)
-        return await transfer.cut()
+        await transfer.cut()
 
     async def _surplus(self, transfer: Transfer) -> Exception:
         """More bytes than the server said there were: another file is there by now, or it lies."""

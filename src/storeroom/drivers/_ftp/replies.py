@@ -10,6 +10,9 @@ __all__ = ["Full", "Leaving", "Refused", "Reply", "Short"]
 _LONGEST: Final = 200
 _UNKNOWN: Final = frozenset((500, 502, 504))
 _AGAIN: Final = frozenset((425, 426, 450, 451))
+_MISSING: Final = re.compile(
+    r"no such|not found|does ?n[o']t exist|can(no|')t find|not exist", re.IGNORECASE
+)
 _FULL: Final = frozenset((452, 552))
 _MAYBE_FULL: Final = frozenset((426, 450, 451, 550, 553))
 _FULL_WORDS: Final = re.compile(
@@ -47,7 +50,7 @@ class Reply(NamedTuple):
     @property
     def is_passing(self) -> bool:
         """Whether the same may succeed later."""
-        return self.code in _AGAIN and not self.is_full
+        return self.code in _AGAIN and not (self.is_full or self.says_missing)
 
     @property
     def is_full(self) -> bool:
@@ -55,6 +58,11 @@ class Reply(NamedTuple):
         if self.code in _MAYBE_FULL:
             return _FULL_WORDS.search(self.words) is not None
         return self.code in _FULL
+
+    @property
+    def says_missing(self) -> bool:
+        """Whether the server's words are that it does not exist."""
+        return _MISSING.search(self.words) is not None
 
     @property
     def text(self) -> str:
@@ -100,7 +108,7 @@ class Full(Lost):
     """The server takes no more connections."""
 
     def __init__(self, error: Exception, /) -> None:
-        super().__init__("unreachable", f"it takes no more connections ({error})")
+        super().__init__("unreachable", str(error))
 
 
 class Short(Exception):

@@ -11,7 +11,7 @@ __all__ = ["Server"]
 class Server:
     """The server's features in capitals with what FEAT says behind them, and what it turned out to be.
 
-    A fact is None until it is known. `base` is the absolute folder that paths are below. `hidden`
+    A fact is None until it is known. `met` says that a data connection to it was made. `base` is the absolute folder that paths are below. `hidden`
     says whether LIST takes `-a`, without which some servers show no names that begin with a dot.
     `tells` says that a question for a file's facts was answered, `warned` that a line of a listing was not
     understood, and this reported.
@@ -20,6 +20,7 @@ class Server:
     features: dict[str, str] | None = None
     base: str | None = None
     epsv: bool | None = None
+    met: bool = False
     replaces: bool = True
     sizes: bool = True
     hidden: bool | None = None

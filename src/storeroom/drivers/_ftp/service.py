@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from storeroom.contracts.errors import ConfigError, StorageError
 from storeroom.contracts.loops import PerLoop
@@ -50,7 +51,7 @@ class Service:
     """The connections to one server, by event loop, and what is known of it."""
 
     def __init__(self, account: Account, /, *, pool_size: int, retries: int) -> None:
-        if retries < 0 or account.timeout <= 0:
+        if retries < 0 or not account.timeout > 0:
             raise ConfigError("retries is 0 or more, and timeout more than 0 seconds")
         if pool_size < 2:
             raise ConfigError(
@@ -62,6 +63,7 @@ class Service:
         self.pool_size = pool_size
         self._retries = retries
         self._pools: PerLoop[Pool] = PerLoop(self._pool)
+        self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     def attempts(self) -> Attempts:
         """A fresh count."""
@@ -85,6 +87,14 @@ class Service:
             yield
         finally:
             _sending.reset(token)
+
+    def turn(self, path: str, /) -> asyncio.Lock:
+        """Whoever adds to a file holds this: what is added at once, some servers write over one another."""
+        key = (id(asyncio.get_running_loop()), path)
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Lock()
+        return turn
 
     async def run(self, work: Callable[[Control], Awaitable[T]], use: Use = "short", /) -> T:
         """What the work over a connection returns; it is done again where a connection is lost."""

@@ -1,6 +1,5 @@
 """What the options of a disk mean, checked before anything is asked."""
 
-import codecs
 import logging
 from typing import Final
 
@@ -13,6 +12,7 @@ __all__ = ["account_of"]
 _PORTS: Final = {"implicit": 990}
 _PORT: Final = 21
 _NAMELESS: Final = "anonymous"
+_COMMANDS: Final = "MFMT 0123456789 /a+-.Z\r\n"
 
 _log = logging.getLogger("storeroom")
 
@@ -46,10 +46,7 @@ def account_of(
             raise ConfigError(f"{name} holds a line break, which FTP cannot send")
     if username is not None and password is None:
         raise ConfigError(f"the password of {username!r} is missing; leave both out for anonymous")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise ConfigError(f"encoding is one that Python knows, not {encoding!r}") from None
+    _check_encoding(encoding)
     _check_spelling(encoding, username=username, password=password, root=root)
     if tls is False and username is not None:
         _log.warning(
@@ -78,13 +75,25 @@ def account_of(
     )
 
 
+def _check_encoding(encoding: str) -> None:
+    """Commands and their numbers are ASCII, and so is the `/` between names."""
+    try:
+        is_fit = _COMMANDS.encode(encoding, "surrogateescape") == _COMMANDS.encode()
+    except (LookupError, UnicodeError):
+        is_fit = False
+    if not is_fit:
+        raise ConfigError(
+            f"encoding is one that Python knows and that keeps ASCII, such as 'latin-1', not {encoding!r}"
+        )
+
+
 def _check_spelling(encoding: str, **texts: str | None) -> None:
     """Never with the text: it may be the password."""
     for name, text in texts.items():
         try:
             spelled(text or "", encoding)
-        except InvalidPath:
-            raise ConfigError(f"{name} cannot be written in {encoding}; see encoding") from None
+        except InvalidPath as refused:
+            raise ConfigError(f"{name} cannot be sent: {refused.reason}") from None
 
 
 def _check_host(host: str) -> None:

@@ -18,7 +18,7 @@ from storeroom.drivers._ftp.connecting import reached
 from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.data import Data
 from storeroom.drivers._ftp.plain import Plain
-from storeroom.drivers._ftp.replies import Reply
+from storeroom.drivers._ftp.replies import Refused, Reply
 from storeroom.drivers._http.wire import Lost
 
 __all__ = ["SOON", "Transfer"]
@@ -49,7 +49,7 @@ class Transfer:
         self._port: int | None = None
         self._listener: Listener | None = None
         self._is_met = False
-        self._over = False
+        self._over: Reply | None = None
 
     @property
     def data(self) -> Data:
@@ -69,20 +69,24 @@ class Transfer:
             self.close()
             raise
 
-    async def end(self) -> None:
-        """Hear that all went well; `Refused` where it did not."""
+    async def end(self) -> Reply:
+        """Hear that all went well, and in which words; `Refused` where it did not."""
         try:
-            if not self._over:
-                self._control.checked(await self._control.final())
+            if self._over is None:
+                self._over = self._control.checked(await self._control.final())
         finally:
             self.close()
+        return self._over
 
     async def cut(self) -> None:
-        """Take no more of it, and hear the server out: the connection is good for another command."""
+        """Take no more of it, and hear the server out: the connection is good for another command.
+
+        pure-ftpd may say 150 instead, and nothing more.
+        """
         self.close()
         try:
             async with asyncio.timeout(SOON):
-                await self._control.settle()
+                await self._control.skip()
         except TimeoutError as error:
             raise Lost("idle", "the server did not notice the end of a transfer") from error
 
@@ -122,9 +126,23 @@ class Transfer:
                 control.server.unlearn(first[0][:4])
             await control.skip()
             return answers
-        self._port = _port(opening, await self._agreed(await control.final()))
-        data = control.data = await self._met(self._port)
-        self._is_met = True
+        agreed = await self._agreed(await control.final())
+        try:
+            self._port = _port(opening, agreed)
+            data = control.data = await self._met(self._port)
+        except Lost as lost:
+            try:
+                await self._check_refused()
+            except Refused as refused:
+                if not refused.reply.is_passing:
+                    raise
+            self._doubt(opening)
+            if lost.why != "unreachable":
+                raise
+            raise Lost(
+                "dropped", f"no data connection could be made ({lost.reason}); see passive"
+            ) from lost
+        self._is_met = control.server.met = True
         if isinstance(data, Plain) and self._early:
             self.offered = data.offer(self._early)
         await self._commanded(data)
@@ -137,6 +155,19 @@ class Transfer:
         if control.protected or _HAS_NO_WATCH:
             return await reached(peer, port, control.timeout)
         return await Plain.reached(peer, port, control.timeout)
+
+    async def _check_refused(self) -> None:
+        """Some servers stop listening as soon as they refuse the command, which was sent already."""
+        with suppress(Lost, TimeoutError):
+            async with asyncio.timeout(SOON):
+                await self._commanded()
+
+    def _doubt(self, opening: str) -> None:
+        """Gateways that know PASV only let no data through that was agreed upon by EPSV."""
+        control = self._control
+        is_old = len(control.channel.about("peername")) == 2  # PASV has no place for IPv6
+        if opening == "EPSV" and is_old and not (control.server.met or control.channel.closed):
+            control.server.epsv = False
 
     async def _begun_actively(self, first: Sequence[str]) -> list[Reply]:
         """Step by step: some servers connect before they answer, and are confused by a command in between."""
@@ -160,7 +191,7 @@ class Transfer:
             if command.startswith("REST") and not (reply.is_good or reply.is_passing):
                 await self._unstarted(reply)
             reply = await self._agreed(reply)
-            self._over = not reply.is_first
+            self._over = None if reply.is_first else reply
         if isinstance(data, Channel):
             await self._protected(data)
 

@@ -32,6 +32,11 @@ class Turns:
         self._numbers = count()
         self._released = 0.0
 
+    @property
+    def taken(self) -> int:
+        """How many have a turn now."""
+        return self._total
+
     def take(self, use: Use, /, *, anyway: bool = False) -> bool:
         """Whether it is one's turn at once."""
         if not (anyway or self._is_free(use)):

@@ -12,6 +12,7 @@ from storeroom.contracts.values import Stat
 from storeroom.drivers._ftp.control import Control
 from storeroom.drivers._ftp.data import Data
 from storeroom.drivers._ftp.facts import asking, size_in, told
+from storeroom.drivers._ftp.failures import why_not
 from storeroom.drivers._ftp.looking import looked_at
 from storeroom.drivers._ftp.parts import Parts
 from storeroom.drivers._ftp.placing import ensure_folder, recovered, replaced, replaced_after
@@ -78,7 +79,7 @@ class Upload:
 
     async def run(self, parts: Parts, mode: int | None, /) -> Stat:
         """Store the parts and put the file in its place."""
-        entry = await self.fill(parts, mode)
+        entry = await self.fill(parts, mode, announced=self._lease.control.server.replaces)
         try:
             await self._put_in_place(self._lease.control)
         except Lost as lost:
@@ -91,8 +92,8 @@ class Upload:
         return entry.stat(self._path)
 
     async def _put_in_place(self, control: Control) -> None:
-        """RNFR was accepted: one command is left, whose answer a cancellation waits for."""
-        if not control.server.replaces:
+        """Where RNFR was accepted, one command is left, whose answer a cancellation waits for."""
+        if not control.renaming:
             await settled(replaced(control, self.temporary, self._path))
             return
         try:
@@ -115,11 +116,14 @@ class Upload:
         if await looked_at(control, self._path) is not None:
             await control.ask(f"DELE {control.at(self.temporary)}")
 
-    async def fill(self, parts: Parts, mode: int | None, /) -> Entry:
-        """Store the parts under the temporary name: what the server says is there."""
+    async def fill(self, parts: Parts, mode: int | None, /, *, announced: bool = False) -> Entry:
+        """Store the parts under the temporary name: what the server says is there.
+
+        Where it is `announced`, the server waits for its new name, and some take no other command.
+        """
         try:
             size = await self._sent(parts)
-            return await self._checked(size, mode)
+            return await self._checked(size, mode, announced=announced)
         except BaseException as error:
             await self.abandon(error)
             raise
@@ -173,37 +177,44 @@ class Upload:
         await transfer.begin()
         return transfer
 
-    async def _checked(self, size: int, mode: int | None) -> Entry:
+    async def _checked(self, size: int, mode: int | None, *, announced: bool) -> Entry:
         """Compare what is there with what was sent; the rename is announced in the same breath."""
         control = self._lease.control
         whole = control.at(self.temporary)
         moding = [] if mode is None else [f"SITE CHMOD {mode:04o} {whole}"]
         questions = asking(control, self.temporary)[:1]  # the size
-        answers = await control.ask(*moding, *questions, f"RNFR {whole}")
+        announcing = [f"RNFR {whole}"] if announced else []
+        answers = await control.ask(*moding, *questions, *announcing)
         for answer in answers[: len(moding)]:
             check_moded(control, answer)
-        facts = answers[len(moding) : -1]
+        facts = answers[len(moding) : len(moding) + len(questions)]
         if facts and not facts[0].is_unknown:
             found = told(control, self.temporary, facts)
-            ready = answers[-1]
         else:
+            await self._call_off()
             if facts:
                 control.server.unlearn(questions[0][:4])
             found = await looked_at(control, self.temporary)
-            ready = (await control.ask(f"RNFR {whole}"))[0]
         if found is not None and found.size is None and control.server.sizes:
-            answers = await control.ask(f"SIZE {whole}", f"RNFR {whole}")
-            if answers[0].is_good:
-                found = found._replace(size=size_in(answers[0].text.strip()))
-            ready = answers[1]
+            await self._call_off()
+            answer = (await control.ask(f"SIZE {whole}"))[0]
+            if answer.is_good:
+                found = found._replace(size=size_in(answer.text.strip()))
         if found is None and control.server.hides_dots:
             found = Entry(self.temporary, "file")  # there is no way to ask
         if found is None:
             raise Short(size, 0)
         if found.size is not None and found.size != size:
             raise Short(size, found.size)
-        control.checked(ready)
+        if announced and not control.renaming:
+            await control.do(f"RNFR {whole}")
         return found._replace(size=size)
+
+    async def _call_off(self) -> None:
+        """A rename that was announced becomes one to the name that it has."""
+        control = self._lease.control
+        if control.renaming:
+            await control.ask(f"RNTO {control.at(self.temporary)}")
 
     async def _cleared(self, error: BaseException) -> None:
         """First over the connection itself: there the server cannot yet be storing any more."""
@@ -214,6 +225,7 @@ class Upload:
                 if self._transfer is not None:
                     await self._transfer.undo()
                 await control.settle()
+                await self._call_off()
                 await control.ask(command)
         except (Lost, TimeoutError):
             self._lease.drop()
@@ -280,4 +292,4 @@ def check_moded(control: Control, answer: Reply, /) -> None:
     if answer.is_unknown:
         control.server.chmod = False
         raise Unsupported("the server has no SITE CHMOD, so it keeps no visibility")
-    raise control.refusal(answer)
+    raise why_not(control.refusal(answer), "the server does not let permissions be set")

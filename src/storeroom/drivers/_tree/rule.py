@@ -55,4 +55,5 @@ class PathRule:
         return None
 
     def _is_no_name(self, name: str) -> bool:
-        return name in ("", ".", "..") or "/" in name or name.startswith(RESERVED)
+        leads_out = ".." in name.split("\\")  # a server may take `\` for `/`
+        return name in ("", ".") or leads_out or "/" in name or name.startswith(RESERVED)
