@@ -33,7 +33,7 @@ class Elsewhere(MemoryDriver):
     """A disk of another service: nothing is copied to it at the service."""
 
     def offer(self, kind: Any, /) -> Any:
-        hidden = ("CopyFrom", "Origin", "BulkRemove", "Checksum", "Copy", "Move")
+        hidden = ("CopyFrom", "Origin", "BulkRemove", "Checksum", "Copy", "Move", "LocalPath")
         return None if kind.__name__ in hidden else self
 
 

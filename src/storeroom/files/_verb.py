@@ -10,7 +10,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from storeroom.contracts.abilities import within
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import InvalidPath, PermissionDenied, StorageError
+from storeroom.contracts.errors import (
+    Corrupted,
+    InvalidPath,
+    NotFound,
+    PermissionDenied,
+    StorageError,
+)
 from storeroom.contracts.paths import check_folder, check_path
 from storeroom.contracts.values import Traits
 
@@ -21,6 +27,7 @@ __all__ = [
     "checked",
     "checked_folder",
     "is_one_place",
+    "is_there",
     "label",
     "ready",
     "steps",
@@ -71,6 +78,17 @@ async def ready(held: Held, /) -> StorageDriver:
 def label(held: Held, /) -> str:
     """The name that errors give it."""
     return held._label  # pyright: ignore[reportPrivateUsage] - this is its door
+
+
+async def is_there(driver: StorageDriver, path: str, /) -> bool:
+    """Whether there is a file at the path; one that is damaged is there too."""
+    try:
+        await driver.stat(path)
+    except NotFound:
+        return False
+    except Corrupted:
+        return True
+    return True
 
 
 def is_one_place(driver: StorageDriver, other: StorageDriver, /) -> bool:

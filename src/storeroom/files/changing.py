@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from storeroom.contracts.abilities import BulkRemove, Copy, Folders, Move, find, why_absent
 from storeroom.contracts.body import Progress
 from storeroom.contracts.driver import StorageDriver
-from storeroom.contracts.errors import InvalidArgument, InvalidPath, NotFound, Unsupported
+from storeroom.contracts.errors import InvalidArgument, InvalidPath, Unsupported
 from storeroom.contracts.paths import inside
 from storeroom.contracts.values import (
     Folder,
@@ -23,6 +23,7 @@ from storeroom.files._verb import (
     checked,
     checked_folder,
     is_one_place,
+    is_there,
     ready,
     verb,
     writable,
@@ -49,7 +50,7 @@ class Changing(Held):
             raise TypeError("delete takes one path; for several use delete_many(paths)")
         driver = writable(await self._ready())
         text = checked(driver, path)
-        if not driver.traits.tells_removed and not await _is_there(driver, text):
+        if not driver.traits.tells_removed and not await is_there(driver, text):
             return False
         return await driver.remove(text) is not False
 
@@ -225,14 +226,6 @@ async def _moved(
             await moved_by_copy(driver, path, target, to, how)
         return
     await moved_by_copy(driver, path, target, to, how)
-
-
-async def _is_there(driver: StorageDriver, path: str) -> bool:
-    try:
-        await driver.stat(path)
-    except NotFound:
-        return False
-    return True
 
 
 async def _files(

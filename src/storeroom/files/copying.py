@@ -9,6 +9,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import Corrupted, PreconditionFailed, Unsupported
 from storeroom.contracts.values import RemoveOptions, Stat, WriteOptions
+from storeroom.files._places import spots
 from storeroom.files.carrying import carried
 from storeroom.files.facts import digested
 
@@ -49,9 +50,10 @@ async def moved_by_copy(
 ) -> None:
     """Copy, compare, and only then remove the source, if it is still what was copied.
 
-    Where source and target share a place, as a mirror and one of its disks do, nothing is removed.
+    Where source and target share a place, as a mirror and one of its disks do, or a layer and the
+    disk inside it, nothing is removed.
     """
-    if _places(driver, path) & _places(target, to):
+    if _places(driver, path) & _places(target, to) or spots(driver, path) & spots(target, to):
         await copied_across(driver, path, target, to, how)
         return
     before = stat = await driver.stat(path)

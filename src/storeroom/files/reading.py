@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from storeroom.contracts.abilities import Folders, find
-from storeroom.contracts.errors import Corrupted, NotFound
+from storeroom.contracts.errors import Corrupted
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import SHALLOW, WHOLE, ReadOptions
-from storeroom.files._verb import Held, checked, checked_folder, label, ready, verb
+from storeroom.files._verb import Held, checked, checked_folder, is_there, label, ready, verb
 
 __all__ = ["Opening", "Reading"]
 
@@ -124,11 +124,7 @@ class Reading(Held):
     async def exists(self, path: str | os.PathLike[str], /) -> bool:
         """Whether there is a file at the path; folders do not count, and no access is an error."""
         driver = await self._ready()
-        try:
-            await driver.stat(checked(driver, path))
-        except NotFound:
-            return False
-        return True
+        return await is_there(driver, checked(driver, path))
 
     @verb
     async def missing(self, path: str | os.PathLike[str], /) -> bool:
