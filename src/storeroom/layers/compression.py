@@ -35,9 +35,11 @@ from storeroom.contracts.values import (
     ReadOptions,
     ScanOptions,
     Stat,
+    Traits,
     Version,
     WriteOptions,
 )
+from storeroom.layers._around import closed
 from storeroom.layers._base import Layer, layers_inside
 from storeroom.layers._compression.formats import HEAD, format_named, is_like_ours
 from storeroom.layers._compression.marks import LARGEST, LEAST, SMALLEST
@@ -60,8 +62,8 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
     What is of a compressed type, has a Content-Encoding of its own or does not shrink is stored as it
     is. `level` is the format's own. Files of other formats, frame sizes and levels are read as well,
     and a user's own .zst or .gz is never taken for one of ours. With `content_encoding` the service
-    sends the bytes with that header, and addresses are handed out; without, they are hidden. A file
-    with more than `max_size` plain bytes is refused, in and out.
+    sends the bytes with that header, and addresses are handed out; without, they are hidden. What
+    is compressed and has more than `max_size` plain bytes is refused, in and out.
     """
 
     keeps = frozenset(
@@ -84,8 +86,7 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
         max_size: int | None = None,
     ) -> None:
         self._way = _way(algorithm, level, frame_size, encoded=content_encoding, max_size=max_size)
-        if any(isinstance(layer, Compression) for layer in layers_inside(inner)):
-            raise ConfigError("Compression over Compression gains nothing; keep one of the two")
+        _check_stack(inner, encoded=content_encoding)
         super().__init__(inner)
         self._reader = Reader(max_size)
 
@@ -96,6 +97,10 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
         ):
             return None
         return super().offer(kind)
+
+    def described(self, inside: Traits, /) -> Traits:
+        """The traits inside; an append here is a write."""
+        return replace(inside, atomic_append=inside.atomic)
 
     async def stat(self, path: str, /) -> Stat:
         stat = await self.inner.stat(path)
@@ -155,9 +160,13 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
         raise Unavailable("the file changes faster than its attributes", path=path)
 
     async def list_versions(self, path: str, /) -> AsyncGenerator[Version]:
-        async for version in self.inner_ability(Versions).list_versions(path):
-            known = version.size is not None and version.size < SMALLEST
-            yield version if known else replace(version, size=None)
+        versions = self.inner_ability(Versions).list_versions(path)
+        try:
+            async for version in versions:
+                known = version.size is not None and version.size < SMALLEST
+                yield version if known else replace(version, size=None)
+        finally:
+            await closed(versions)
 
     async def read_version(self, path: str, version: str, how: ReadOptions = WHOLE, /) -> Source:
         native = self.inner_ability(Versions)
@@ -243,7 +252,7 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
     def _stored(self, path: str) -> Stored:
         inner = self.inner
         pins = "if_match" in inner.traits.conditions
-        return Stored(path, path, lambda how: inner.read(path, how), pins)
+        return Stored(path, path if pins else "", lambda how: inner.read(path, how), pins)
 
     def _refuse_unencoded(self, path: str) -> None:
         if self._way.encoded and "content_encoding" not in self.inner.traits.keeps:
@@ -252,6 +261,18 @@ class Compression(Layer, Attributes, Copy, Move, Versions):
                 "open the layer without content_encoding",
                 path=path,
             )
+
+
+def _check_stack(inner: StorageDriver, *, encoded: bool) -> None:
+    """Refuse to stand over what makes no sense inside."""
+    kinds = {kind.__name__ for layer in layers_inside(inner) for kind in type(layer).__mro__}
+    if Compression.__name__ in kinds:
+        raise ConfigError("Compression over Compression gains nothing; keep one of the two")
+    if encoded and "Encryption" in kinds:
+        raise ConfigError(
+            "what Encryption stores is no Content-Encoding that a client knows; "
+            "open the layer without content_encoding"
+        )
 
 
 def _way(

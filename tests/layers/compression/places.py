@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from storeroom.contracts.abilities import BulkRemove, Folders, Move, Times, Visibility
@@ -27,7 +28,9 @@ from storeroom.layers import Layer
 from storeroom.layers._compression.packing import Way
 from storeroom.layers.compression import Compression
 
-__all__ = ["Eager", "Forgetful"]
+__all__ = ["Coarse", "Eager", "Forgetful"]
+
+_NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,23 @@ class Forgetful(Layer):
             conditions=frozenset(("overwrite",)),
         )
 
+    def bare(self, stat: Stat) -> Stat:
+        """What it tells of a file."""
+        return Stat(stat.path, stat.size, stat.modified)
+
     async def stat(self, path: str, /) -> Stat:
-        return _bare(await super().stat(path))
+        return self.bare(await super().stat(path))
 
     async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
         _refuse(how.if_match or how.if_none_match)
         source = await super().read(path, how)
-        return Source(_bare(source.stat), source, size=source.size)
+        return Source(self.bare(source.stat), source, size=source.size)
 
     async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
         _refuse(how.if_match)
         if not how.carried and any(x is not None for x in (how.metadata, how.tags, how.tier)):
             raise Unsupported("no metadata, tags and tiers", path=path)
-        return _bare(await super().write(path, body, _headless(how)))
+        return self.bare(await super().write(path, body, _headless(how)))
 
     async def remove(self, path: str, how: RemoveOptions = ANY, /) -> bool | None:
         _refuse(how.if_match)
@@ -83,15 +90,18 @@ class Forgetful(Layer):
     ) -> AsyncGenerator[Stat | Folder]:
         async with aclosing(super().scan(folder, how)) as entries:
             async for entry in entries:
-                yield entry if isinstance(entry, Folder) else _bare(entry)
+                yield entry if isinstance(entry, Folder) else self.bare(entry)
+
+
+class Coarse(Forgetful):
+    """A service as SFTP is, on one day: times that do not tell two writes apart, and etags of them."""
+
+    def bare(self, stat: Stat) -> Stat:
+        return replace(super().bare(stat), modified=_NOON, etag=f"{stat.size}")
 
 
 def _headless(how: WriteOptions) -> WriteOptions:
     return WriteOptions(visibility=how.visibility, overwrite=how.overwrite, carried=how.carried)
-
-
-def _bare(stat: Stat) -> Stat:
-    return Stat(stat.path, stat.size, stat.modified)
 
 
 def _refuse(condition: str | None) -> None:

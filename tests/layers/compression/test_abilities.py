@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from storeroom.contracts.abilities import (
     find,
 )
 from storeroom.contracts.errors import ConfigError, InvalidArgument, Unsupported
-from storeroom.contracts.values import WriteOptions
+from storeroom.contracts.values import Traits, Version, WriteOptions
 from storeroom.disk import Disk
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Around, ReadOnly, Scoped
 from storeroom.layers.compression import Compression
+from storeroom.layers.encryption import Encryption, new_key
 from storeroom.manager import StorageManager
 from tests.layers.compression.content import text
 from tests.layers.compression.places import Forgetful
@@ -94,6 +97,15 @@ def test_compression_over_compression_is_refused() -> None:
     for between in (inside, Scoped(inside, "a"), Disk(ReadOnly(inside)), Around(Disk(inside))):
         with pytest.raises(ConfigError, match="Compression over Compression"):
             Compression(between)
+
+
+def test_a_content_encoding_over_encryption_is_refused() -> None:
+    """The service would send ciphertext by that name."""
+    inside = Encryption(MemoryDriver(), key=new_key())
+    for between in (inside, Scoped(inside, "a")):
+        with pytest.raises(ConfigError, match="without content_encoding"):
+            Compression(between, content_encoding=True)
+        assert Compression(between).traits == between.traits
 
 
 @pytest.mark.parametrize(
@@ -175,6 +187,35 @@ async def test_versions_are_plain() -> None:
     assert await layer.get("a.txt") == first
     assert await layer.size("a.txt") == 9000
     await native.remove_version("a.txt", version.id)
+
+
+async def test_a_listing_of_versions_that_is_left_is_closed() -> None:
+    closed = False
+
+    class Listing(Everything):
+        async def list_versions(self, path: str, /) -> AsyncGenerator[Version]:
+            nonlocal closed
+            try:
+                yield Version(path, "1", 50)
+                yield Version(path, "2", 5000)
+            finally:
+                closed = True
+
+    versions = Compression(Listing()).list_versions("a")
+    assert await anext(versions) == Version("a", "1", 50)
+    await versions.aclose()
+    assert closed
+
+
+def test_an_append_is_whole_where_a_write_is() -> None:
+    """The service's own is not taken: the file is written anew."""
+
+    class Halving(MemoryDriver):
+        @property
+        def traits(self) -> Traits:
+            return replace(super().traits, atomic_append=False)
+
+    assert Compression(Halving()).traits.atomic_append
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import zstandard
 
 from storeroom.contracts.errors import Corrupted
-from storeroom.contracts.values import ReadOptions
+from storeroom.contracts.values import ReadOptions, Traits
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers.compression import Compression
 from tests.layers.compression.content import FORMATS, FRAME, SEEKABLE, File, noise, text
@@ -209,6 +210,24 @@ async def test_a_newer_version_is_not_guessed_at() -> None:
     await inner.put("a", bytes(stored))
     with pytest.raises(Corrupted, match="newer version"):
         await Compression(inner).get("a")
+
+
+async def test_a_damaged_file_is_there_and_can_be_removed() -> None:
+    """Also where the disk has to look first, for the service does not say what it removed."""
+
+    class Silent(MemoryDriver):
+        @property
+        def traits(self) -> Traits:
+            return replace(super().traits, tells_removed=False)
+
+    inner = Silent()
+    layer = Compression(inner)
+    await inner.put("a", made("zstd").together()[:-1])
+    with pytest.raises(Corrupted):
+        await layer.size("a")
+    assert await layer.exists("a")
+    assert await layer.delete("a")
+    assert (await layer.exists("a"), await layer.delete("a")) == (False, False)
 
 
 async def test_max_size_refuses_on_the_way_out() -> None:

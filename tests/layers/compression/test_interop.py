@@ -76,6 +76,16 @@ async def test_every_level_is_read(name: str) -> None:
         assert await layer.get("a") == data
 
 
+async def test_a_frame_needs_no_window_that_browsers_refuse() -> None:
+    """RFC 9659: a Content-Encoding of zstd takes 8 MiB at most, whatever the level and the frame."""
+    frame = 16 << 20
+    inner = MemoryDriver()
+    await Eager(inner, level=20, frame_size=frame).put("a", bytes(frame))
+    stored = await inner.get("a")
+    (start,) = (at for at in range(100) if stored.startswith(zstandard.FRAME_HEADER, at))
+    assert zstandard.get_frame_parameters(stored[start:]).window_size == 8 << 20
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_the_commands_read_what_is_stored(name: str) -> None:
     command = COMMANDS[name]

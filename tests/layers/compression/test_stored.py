@@ -1,22 +1,49 @@
 """What is compressed and what is not, and that nobody sees it from outside."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storeroom.contracts.abilities import Attributes
-from storeroom.contracts.errors import InvalidArgument
-from storeroom.contracts.values import PLAIN, Folder, Stat, WriteOptions
+from storeroom.contracts.body import Body
+from storeroom.contracts.errors import InvalidArgument, Unsupported
+from storeroom.contracts.source import Source
+from storeroom.contracts.values import (
+    PLAIN,
+    WHOLE,
+    Folder,
+    ReadOptions,
+    Stat,
+    Traits,
+    WriteOptions,
+)
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.files import Files
+from storeroom.layers import Layer, Scoped
 from storeroom.layers.compression import Compression
 from tests.layers.compression.content import FORMATS, noise, pieces, streamed, text
-from tests.layers.compression.places import Forgetful
+from tests.layers.compression.places import Coarse, Forgetful
 
 MEMO = "storeroom-compression"
+
+
+class Timeless(MemoryDriver):
+    """Has no etags, and its times do not tell one write from the next, as on FTP."""
+
+    @property
+    def traits(self) -> Traits:
+        return replace(super().traits, conditions=frozenset())
+
+    async def stat(self, path: str, /) -> Stat:
+        return replace(await super().stat(path), etag=None, modified=None)
+
+    async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
+        source = await super().read(path, how)
+        return Source(replace(source.stat, etag=None, modified=None), source, size=source.size)
 
 
 @pytest.fixture
@@ -280,6 +307,56 @@ async def test_on_a_local_folder_attributes_hold_the_memo(tmp_path: Path) -> Non
         await layer.put("a.txt", text(5000))
         assert await memo(inner, "a.txt") == "zstd 5000"
         assert await layer.size("a.txt") == 5000
+
+
+async def test_where_there_is_no_room_for_it_the_memo_drops(inner: MemoryDriver) -> None:
+    """As on a local file system without extended attributes; data of the user's own is refused."""
+
+    class Roomless(Layer):
+        async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
+            if not how.carried and any(x is not None for x in (how.metadata, how.tags)):
+                raise Unsupported("no room")
+            return await super().write(path, body, replace(how, metadata=None))
+
+    layer = Compression(Roomless(inner))
+    for path, data in {"a.txt": text(5000), "b": noise(5000), "c": text(2_500_000)}.items():
+        await layer.put(path, data)
+        assert await memo(inner, path) is None
+        assert await layer.get(path) == data
+        assert await layer.size(path) == len(data)
+    for given in ({"metadata": {"by": "me"}}, {"tags": {"a": "b"}}):
+        with pytest.raises(Unsupported, match="no room"):
+            await layer.put("d", text(100), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("start", [0, 5])
+async def test_an_etag_that_may_name_two_files_is_not_relied_on(start: int) -> None:
+    """As on SFTP, where it is made of the stored size and the second: these shrink to the same size."""
+    layer = Compression(Coarse(MemoryDriver()))
+    for count in (50, 100, 75):
+        data = b"more and more" * count
+        await layer.write("a.txt", streamed(data))
+        assert await layer.size("a.txt") == len(data)
+        assert await layer.get("a.txt", start=start, stop=600) == data[start:600]
+
+
+@pytest.mark.parametrize("prefix", ["", "t"])
+@pytest.mark.parametrize("kind", [MemoryDriver, Timeless])
+async def test_a_file_that_moves_to_the_disk_inside_stays(
+    kind: type[MemoryDriver], prefix: str
+) -> None:
+    """As whoever gives up compression does: it is one file, and was not to be removed."""
+    inner = kind()
+    disk = Scoped(inner, prefix) if prefix else inner
+    layer = Compression(disk)
+    await layer.put("a.txt", text(50_000))
+    await layer.move("a.txt", "a.txt", disk=disk)
+    assert await disk.get("a.txt") == await layer.get("a.txt") == text(50_000)
+    await disk.move("a.txt", "a.txt", disk=layer)
+    assert await disk.size("a.txt") < 40_000
+    assert await layer.get("a.txt") == text(50_000)
+    await layer.move("a.txt", "b.txt", disk=disk)
+    assert inner.all_paths() == [f"{prefix}/b.txt".lstrip("/")]
 
 
 async def test_a_copy_from_the_disk_inside_comes_as_it_is_stored(inner: MemoryDriver) -> None:

@@ -1,6 +1,7 @@
 """Large bodies: bounded memory, work beside the loop, and nothing left behind however they end."""
 
 import asyncio
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -8,11 +9,16 @@ from typing import Any
 
 import pytest
 
+from storeroom.contracts import threads
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Closed
 from storeroom.contracts.source import Source
 from storeroom.contracts.values import PLAIN, WHOLE, ReadOptions, Stat, WriteOptions
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers._compression.gzip import Gzip
+from storeroom.layers._compression.marks import Foot
+from storeroom.layers._compression.packing import _ended
+from storeroom.layers._compression.zstd import _Contexts
 from storeroom.layers.compression import Compression
 from tests.layers.compression.content import FORMATS, FRAME, noise, streamed, text
 from tests.layers.compression.places import Forgetful
@@ -144,6 +150,37 @@ async def test_a_cancelled_write_stops_the_body_and_leaves_no_task() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_frames_under_way_are_waited_for_through_further_cancellations() -> None:
+    begun, may_end, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def frame() -> tuple[bytes, int]:
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(10)
+        return b"", 0
+
+    work = asyncio.ensure_future(threads.run(frame))
+    await begun.wait()
+    ending = asyncio.create_task(_ended([work]))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        ending.cancel()
+    await asyncio.sleep(0)
+    still = not ending.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert (still, work.done()) == (True, True)
+
+
+def test_a_heavy_compressor_is_not_kept() -> None:
+    contexts = _Contexts()
+    for level, size, kept in ((3, 1 << 20, True), (19, 16 << 20, False)):
+        used = contexts.take(level)
+        used.compress(bytes(size))
+        contexts.give(level, used)
+        assert (contexts.take(level) is used) is kept
+
+
 async def test_a_driver_that_fails_early_stops_the_body() -> None:
     class Full(MemoryDriver):
         async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
@@ -260,6 +297,22 @@ async def test_refused_reads_release_too() -> None:
         with pytest.raises(Exception, match=r"compressed|metadata|damaged"):
             await layer.get("a", start=start)
     assert inner.released == inner.opened
+
+
+async def test_the_loop_is_free_while_a_table_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gzip's takes a microsecond for each byte: seconds for a large file."""
+    here, made = threading.get_ident(), Gzip.tail
+    makers: list[int] = []
+
+    def noting(self: Gzip, foot: Foot, entries: bytes, /) -> bytes:
+        makers.append(threading.get_ident())
+        return made(self, foot, entries)
+
+    monkeypatch.setattr(Gzip, "tail", noting)
+    layer = Compression(MemoryDriver(), algorithm="gzip", level=1, frame_size=4096)
+    await layer.put("a", BLOCK)
+    assert makers
+    assert here not in makers
 
 
 async def test_the_loop_is_free_while_a_file_is_compressed() -> None:

@@ -64,11 +64,19 @@ def _byte(value: int) -> bytes:
     return bytes(bits)
 
 
+def _told(place: int) -> bytes:
+    # The first bit of every three is the value's: a 9 begins with 1, and an 8 with 0.
+    bits = [bit for bit in range(8) if bit * 3 // 8 == place]
+    return bytes(sum((held >> bit * 3 % 8 & 1) << bit for bit in bits) for held in range(256))
+
+
 _HEAD: Final = _head()
 _FOOT: Final = _foot()
-_BYTES: Final = tuple(map(_byte, range(256)))
-_VALUES: Final = {held: value for value, held in enumerate(_BYTES)}
-_WIDE: Final = len(_BYTES[0])
+_CODES: Final = tuple(map(bytes, zip(*map(_byte, range(256)), strict=True)))
+"""For `bytes.translate`: the first, second and third byte of what a value becomes."""
+_WIDE: Final = len(_CODES)
+_TOLD: Final = tuple(map(_told, range(_WIDE)))
+"""For `bytes.translate`: the bits of the value that each of them tells."""
 
 CARRIER: Final = len(_HEAD) + CARRIED * _WIDE + len(_FOOT)
 """How many bytes a block has."""
@@ -76,20 +84,25 @@ CARRIER: Final = len(_HEAD) + CARRIED * _WIDE + len(_FOOT)
 
 def carrying(data: bytes, /) -> bytes:
     """Blocks that carry the data, with zeros before it."""
+    if not data:
+        return b""
     filled = bytes(-len(data) % CARRIED) + data
-    blocks: list[bytes] = []
-    for start in range(0, len(filled), CARRIED):
-        blocks += (_HEAD, *(_BYTES[value] for value in filled[start : start + CARRIED]), _FOOT)
-    return b"".join(blocks)
+    held = bytearray(len(filled) * _WIDE)
+    for place, codes in enumerate(_CODES):
+        held[place::_WIDE] = filled.translate(codes)
+    size = CARRIED * _WIDE
+    parts = [held[start : start + size] for start in range(0, len(held), size)]
+    return _HEAD + (_FOOT + _HEAD).join(parts) + _FOOT
 
 
 def in_carriers(blocks: bytes, /) -> bytes:
     """What the blocks carry, with the zeros before it; anything else is `Corrupted`."""
-    values = bytearray()
-    try:
-        for start in range(0, len(blocks), CARRIER):
-            held = blocks[start + len(_HEAD) : start + CARRIER - len(_FOOT)]
-            values += bytes(_VALUES[held[at : at + _WIDE]] for at in range(0, len(held), _WIDE))
-    except KeyError:
-        raise Corrupted("the end of the compressed data is damaged") from None
-    return bytes(values)
+    starts = range(len(_HEAD), len(blocks), CARRIER)
+    held = b"".join([blocks[start : start + CARRIED * _WIDE] for start in starts])
+    values = 0
+    for place, bits in enumerate(_TOLD):
+        values |= int.from_bytes(held[place::_WIDE].translate(bits), "little")
+    data = values.to_bytes(-(-len(held) // _WIDE), "little")
+    if carrying(data) != blocks:
+        raise Corrupted("the end of the compressed data is damaged")
+    return data

@@ -39,7 +39,7 @@ class Known:
 
     def note(self, path: str, etag: str | None, table: Table | None, /) -> None:
         """Remember it; without an etag nobody could tell later whether it is still so."""
-        if etag is None or _weight(table) > _HEAVIEST:
+        if not path or etag is None or _weight(table) > _HEAVIEST:
             return
         with self._lock:
             self._drop(path)

@@ -56,8 +56,10 @@ class Memo:
         return cls(format_, int(size), flag == _ENCODED) if _DIGITS.fullmatch(size) else None
 
     def noted(self, how: WriteOptions, /) -> WriteOptions:
-        """The options, with this beside the metadata."""
-        return replace(how, metadata={**(how.metadata or {}), KEY: str(self)})
+        """The options, with this beside the metadata; where there is no room, it may drop alone."""
+        given = (how.metadata, how.tags, how.tier, how.visibility)
+        carried = how.carried or all(data is None for data in given)
+        return replace(how, metadata={**(how.metadata or {}), KEY: str(self)}, carried=carried)
 
 
 def unreserved(how: WriteOptions, path: str, /) -> WriteOptions:

@@ -78,8 +78,13 @@ def _whole(way: Way, content: bytes) -> bytes:
         stored, check = packer.frame(block)
         table.add(len(stored), len(block), check)
         parts.append(stored)
+    return b"".join((*parts, _end(way, packer, table)))
+
+
+def _end(way: Way, packer: Packer, table: Tabled) -> bytes:
+    """What stands behind the frames."""
     foot, entries = table.foot(way.mark)
-    return b"".join((*parts, way.format.tail(foot, entries), packer.close()))
+    return way.format.tail(foot, entries) + packer.close()
 
 
 class Packed:
@@ -111,9 +116,8 @@ class Packed:
             async for size, (stored, check) in frames:
                 table.add(len(stored), size, check)
                 yield stored
-        foot, entries = table.foot(way.mark)
-        self.size = foot.size
-        yield way.format.tail(foot, entries) + packer.close()
+        self.size = table.size
+        yield await threads.run(_end, way, packer, table)
 
     async def _frames(
         self, packer: Packer, first: tuple[bytes, int] | None
@@ -167,11 +171,17 @@ def _begun(
 
 
 async def _ended(works: "list[asyncio.Future[tuple[bytes, int]]]") -> None:
-    """Take back what is under way, and wait for what cannot be."""
+    """Take back what is under way, and wait for what cannot be, through further cancellations."""
+    again: asyncio.CancelledError | None = None
     for work in works:
         work.cancel()
-    if works:
-        await asyncio.wait(works)
+    while not all(work.done() for work in works):
+        try:
+            await asyncio.wait(works)
+        except asyncio.CancelledError as error:
+            again = error
     for work in works:
         if not work.cancelled():
             work.exception()
+    if again is not None:
+        raise again

@@ -36,7 +36,10 @@ class Changed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file, or one version of it, as the driver inside opens it; `pins` if by its etag."""
+    """A file, or one version of it, as the driver inside opens it; `pins` if by its etag.
+
+    It is known later by its `key`: "" where two contents may have one etag, as on SFTP.
+    """
 
     path: str
     key: str
@@ -206,8 +209,8 @@ class Reader:
             return None, None
         if memo is None and size < SMALLEST:
             return None, None
-        seen = self._known.get(stored.key)
-        if seen is not None and seen.etag == stat.etag:
+        seen = self._seen(stored, stat)
+        if seen is not None:
             return seen.table, None
         format_ = await self._format(stored, stat, memo, size)
         if format_ is None:
@@ -251,9 +254,12 @@ class Reader:
         return table
 
     def _size(self, stored: Stored, stat: Stat) -> int | None:
+        seen = self._seen(stored, stat)
+        return None if seen is None or seen.table is None else seen.table.size
+
+    def _seen(self, stored: Stored, stat: Stat) -> Seen | None:
         seen = self._known.get(stored.key)
-        table = seen.table if seen is not None and seen.etag == stat.etag else None
-        return None if table is None else table.size
+        return seen if seen is not None and seen.etag == stat.etag else None
 
     def _check(self, size: int | None) -> None:
         if self._max_size is not None and size is not None and size > self._max_size:

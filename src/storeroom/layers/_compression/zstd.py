@@ -38,6 +38,12 @@ _BLOCK_HEADER: Final = 3
 _RLE: Final = 1
 _LONGEST_HEADER: Final = 18
 _IDLE: Final = 4
+_LIGHT: Final = 32 << 20
+"""How many bytes an idle compressor may hold: high levels of large frames take hundreds of MiB."""
+_WINDOW: Final = 23
+"""HTTP clients take no larger one, 8 MiB: https://datatracker.ietf.org/doc/html/rfc9659#section-3."""
+_NARROW: Final = 19
+"""The highest level that takes no larger one by itself."""
 _FEW: Final = 1000
 """How many blocks the event loop looks at: 1 ms. Nobody but an attacker writes more into a frame."""
 
@@ -121,12 +127,21 @@ class _Contexts:
         try:
             return self._idle[level].pop()
         except (KeyError, IndexError):
-            return zstandard.ZstdCompressor(
-                level, write_checksum=True, write_content_size=True, write_dict_id=False
-            )
+            return zstandard.ZstdCompressor(compression_params=_parameters(level))
 
     def give(self, level: int, context: zstandard.ZstdCompressor) -> None:
-        self._idle.setdefault(level, deque(maxlen=_IDLE)).append(context)
+        if context.memory_size() <= _LIGHT:
+            self._idle.setdefault(level, deque(maxlen=_IDLE)).append(context)
+
+
+def _parameters(level: int) -> zstandard.ZstdCompressionParameters:
+    return zstandard.ZstdCompressionParameters(
+        compression_level=level,
+        window_log=_WINDOW if level > _NARROW else 0,
+        write_checksum=True,
+        write_content_size=True,
+        write_dict_id=False,
+    )
 
 
 _contexts = _Contexts()
