@@ -15,10 +15,10 @@ from storeroom.layers._cache.news import News
 from storeroom.layers._cdn.purging import Purging
 from storeroom.layers._compression.known import Known
 from storeroom.layers._encryption.passphrases import Phrases
+from storeroom.layers._path_turns import PathTurns
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
 from storeroom.layers._several.ledger import Ledger
-from storeroom.layers._several.turns import PathTurns
 from storeroom.manager.shelf import Shelf
 
 REDIS = "redis://localhost:6379/0"
@@ -47,7 +47,7 @@ def news() -> News:
         (Fills, "lock"),
         (news, "_lock"),
         (purging, "_lock"),
-        (lambda: Phrases((), None), "_turn"),
+        (lambda: Phrases((), None)._turn, "_lock"),
         (Shelf, "_lock"),
     ],
 )

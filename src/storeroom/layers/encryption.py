@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from storeroom.contracts import threads
 from storeroom.contracts.abilities import (
@@ -50,14 +50,17 @@ from storeroom.contracts.values import (
 from storeroom.layers._base import Layer, layers_inside
 from storeroom.layers._encryption import keys as _keys
 from storeroom.layers._encryption import rotating as _rotating
-from storeroom.layers._encryption.moving import copied, moved
+from storeroom.layers._encryption.moving import can_hold, copied, moved
 from storeroom.layers._encryption.passphrases import Work
 from storeroom.layers._encryption.reading import Opening
 from storeroom.layers._encryption.sealing import AT_ONCE, SLICE, sealed
 from storeroom.layers._encryption.sizes import plain_size, stored_size
 from storeroom.layers._encryption.vault import Vault, for_others, shown
+from storeroom.layers._path_turns import PathTurns
 
 __all__ = ["Encryption", "KeyProvider", "Rotated", "SealedKey", "new_key"]
+
+A = TypeVar("A")
 
 KeyProvider = _keys.KeyProvider
 SealedKey = _keys.SealedKey
@@ -104,20 +107,27 @@ class Encryption(Layer, Copy, Move, Attributes, Versions):
         cost: int | None = None,
         bind: Literal["path", "none"] | None = "path",
     ) -> None:
-        _check_stack(inner)
-        if bind not in ("path", "none", None):
-            raise ConfigError(f"bind is 'path' or 'none', not {bind!r}")
-        work = Work.chosen(kdf, cost)
         super().__init__(inner)
         try:
+            _check_stack(inner)
+            if bind not in ("path", "none", None):
+                raise ConfigError(f"bind is 'path' or 'none', not {bind!r}")
+            work = Work.chosen(kdf, cost)
             ring = _keys.ring_of(key, keys, current, previous, passphrase, provider, work)
         except ConfigError as error:
-            refused = error.reason
+            refused, disk = error.reason, error.disk
         else:
             self._vault = Vault(ring, binds=bind == "path")
+            self._turns = PathTurns()
             return
         del key, keys, previous, passphrase  # which a traceback with its variables would show
-        raise ConfigError(refused)
+        raise ConfigError(refused, disk=disk)
+
+    def offer(self, kind: Callable[..., A], /) -> A | None:
+        """As declared; with `bind="path"` no copy or move where a lock for the new path has no place."""
+        if self._vault.binds and kind in (Copy, Move) and not can_hold(self._inner, kind):
+            return None
+        return super().offer(kind)
 
     def described(self, inside: Traits, /) -> Traits:
         """The traits inside; an append here is a write."""
@@ -134,7 +144,9 @@ class Encryption(Layer, Copy, Move, Attributes, Versions):
         Body.checked(body)
         inner, how = self.inner, for_others(how)
         check_path(path, strict=inner.traits.strict_paths)
-        return shown(await inner.write(path, await self._sealed(path, body), how))
+        with _located("write", path):
+            stored = await self._sealed(path, body)
+        return shown(await inner.write(path, stored, how))
 
     async def scan(
         self, folder: str = "", how: ScanOptions = DEEP, /
@@ -149,11 +161,13 @@ class Encryption(Layer, Copy, Move, Attributes, Versions):
 
     async def rename(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
         self.inner_ability(Move)
-        return shown(await moved(self._vault, self.inner, path, to, for_others(how)))
+        async with self._turns.taken(path, to):
+            return shown(await moved(self._vault, self.inner, path, to, for_others(how)))
 
     async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
         self.inner_ability(Attributes)
-        return shown(await _rotating.described(self.inner, path, for_others(how)))
+        async with self._turns.taken(path):
+            return shown(await _rotating.described(self.inner, path, for_others(how)))
 
     async def list_versions(self, path: str, /) -> AsyncGenerator[Version]:
         async for version in self.inner_ability(Versions).list_versions(path):
@@ -178,8 +192,9 @@ class Encryption(Layer, Copy, Move, Attributes, Versions):
         which matters when that key leaked.
         """
         inner = self.inner
-        with _located("rotate", path):
-            return await _rotating.rotated(self._vault, self, inner, path, rewrite=rewrite)
+        async with self._turns.taken(path):
+            with _located("rotate", path):
+                return await _rotating.rotated(self._vault, self, inner, path, rewrite=rewrite)
 
     async def rotate_all(
         self,

@@ -1,15 +1,19 @@
 """Keys: one way to give them, and none shows in a repr, a message or a pickle."""
 
 import asyncio
+import hashlib
 import os
 import pickle
+import threading
 import traceback
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from storeroom.contracts.errors import ConfigError, Corrupted, PermissionDenied
+from storeroom.contracts import threads
+from storeroom.contracts.body import Body
+from storeroom.contracts.errors import ConfigError, Corrupted, PermissionDenied, Unavailable
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers._encryption.passphrases import Work
 from storeroom.layers._encryption.secret import Secret
@@ -142,6 +146,36 @@ async def test_a_passphrase_is_derived_once_per_salt(monkeypatch: pytest.MonkeyP
     assert len(derived) == 2
 
 
+async def test_passphrases_are_derived_in_turn_and_hold_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go = asyncio.Event(), threading.Event()
+    go.set()
+    loop = asyncio.get_running_loop()
+
+    def slow(self: Work, phrase: Secret, salt: bytes) -> Secret:
+        loop.call_soon_threadsafe(begun.set)
+        go.wait()
+        return Secret(hashlib.sha256(phrase.reveal() + salt).digest())
+
+    monkeypatch.setattr(Work, "derived", slow)
+    memory = MemoryDriver()
+    for number in range(40):  # each under a salt of its own
+        await vault(memory, passphrase=PHRASE, **CHEAP).put(f"a{number}", b"x")
+    layer = vault(memory, passphrase=PHRASE, **CHEAP)
+    go.clear()
+    begun.clear()
+    reading = [asyncio.create_task(layer.get(f"a{number}")) for number in range(40)]
+    try:
+        await begun.wait()
+        await threads.run(int)  # a worker is left for others
+        reading[-1].cancel()
+        await asyncio.wait([reading[-1]])  # and who gives up waits for nothing
+    finally:
+        go.set()
+    assert await asyncio.gather(*reading[:-1]) == [b"x"] * 39
+
+
 async def test_work_is_cheap_enough_to_be_done_off_the_loop_and_capped() -> None:
     assert Work.chosen("scrypt", None) == Work(1, 1 << 17, 8, 1)
     assert Work.chosen("pbkdf2", None) == Work(2, 600_000, 0, 0)
@@ -186,6 +220,8 @@ async def test_files_go_over_from_keys_to_a_provider_and_on_to_its_next_key() ->
         SealedKey("k", b"", bytes(32)),
         SealedKey("k", bytes(279), bytes(32)),
         SealedKey("k", b"s", bytes(16)),
+        SealedKey("k", b"s", "k" * 32),  # type: ignore[arg-type]
+        SealedKey("k", "s", bytes(32)),  # type: ignore[arg-type]
     ],
 )
 async def test_what_does_not_fit_into_a_header_is_refused(wrong: SealedKey) -> None:
@@ -197,6 +233,61 @@ async def test_what_does_not_fit_into_a_header_is_refused(wrong: SealedKey) -> N
     with pytest.raises(ConfigError):
         await vault(memory, provider=Careless()).put("a", b"x")
     assert memory.count() == 0
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_a_provider_that_fails_is_unavailable(size: int) -> None:
+    class Failing(Kms):
+        fails = True
+
+        async def seal(self) -> SealedKey:
+            if self.fails:
+                raise RuntimeError("the connection to the KMS broke")
+            return await super().seal()
+
+        async def unseal(self, key_id: str, sealed: bytes, /) -> bytes:
+            if self.fails:
+                raise RuntimeError("the connection to the KMS broke")
+            return await super().unseal(key_id, sealed)
+
+    memory, kms = MemoryDriver(), Failing()
+    layer = vault(memory, provider=kms)
+    with pytest.raises(Unavailable, match="the provider of keys failed: RuntimeError") as caught:
+        await layer.put("a", iter([plain(size)]))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(Unavailable) as caught:
+        await layer.write("a", Body(b"x"))
+    assert (caught.value.operation, caught.value.path) == ("write", "a")
+    assert memory.count() == 0
+    kms.fails = False
+    await layer.put("a", iter([plain(size)]))
+    kms.fails = True
+    for verb in (layer.get("a"), layer.get("a", start=size - 1), layer.copy("a", "b")):
+        with pytest.raises(Unavailable, match="RuntimeError") as caught:
+            await verb
+        assert isinstance(caught.value.__cause__, RuntimeError)
+    assert memory.count() == 1
+    kms.current = "kms/2"
+    told = [one async for one in layer.rotate_all()]
+    assert [type(one.error) for one in told] == [Unavailable]
+
+
+@pytest.mark.parametrize("wrong", ["k" * 32, None, bytearray(32)])
+async def test_a_provider_that_unseals_no_key_is_told_so(wrong: Any) -> None:
+    class Careless(Kms):
+        async def unseal(self, key_id: str, sealed: bytes, /) -> bytes:
+            return wrong
+
+    layer = vault(provider=Careless())
+    await layer.put("a", b"x")
+    with pytest.raises(ConfigError, match="unseals keys as 32 bytes") as caught:
+        await layer.get("a")
+    assert caught.tb is not None
+    details = traceback.TracebackException(
+        type(caught.value), caught.value, caught.tb.tb_next, capture_locals=True
+    )
+    assert "_unsealed" in "".join(details.format())
+    assert "k" * 32 not in "".join(details.format())
 
 
 def test_a_sealed_key_hides_the_key() -> None:
@@ -219,10 +310,11 @@ async def test_the_longest_sealed_key_fits() -> None:
     assert await layer.get("b") == b"x"
 
 
-async def test_a_provider_that_unseals_another_key_is_found_out() -> None:
+@pytest.mark.parametrize("wrong", [bytes(32), bytes(16)])
+async def test_a_provider_that_unseals_another_key_is_found_out(wrong: bytes) -> None:
     class Wrong(Kms):
         async def unseal(self, key_id: str, sealed: bytes, /) -> bytes:
-            return bytes(32)
+            return wrong
 
     layer = vault(provider=Wrong())
     await layer.put("a", b"x")
@@ -275,7 +367,7 @@ async def test_a_configuration_builds_it_and_hides_the_keys() -> None:
 def test_a_refused_key_is_not_in_the_traceback_either() -> None:
     def build(options: dict[str, Any]) -> str:
         try:
-            Encryption(MemoryDriver(), **options)
+            Encryption(options.pop("inner", MemoryDriver()), **options)
         except ConfigError as error:
             mine = error.__traceback__.tb_next if error.__traceback__ is not None else None
             details = traceback.TracebackException(type(error), error, mine, capture_locals=True)
@@ -287,6 +379,10 @@ def test_a_refused_key_is_not_in_the_traceback_either() -> None:
         {"keys": {"a": PHRASE}},
         {"passphrase": PHRASE, "previous": [5]},
         {"key": KEY, "previous": [PHRASE, ""]},
+        {"passphrase": PHRASE, "kdf": "md5"},
+        {"passphrase": PHRASE, "cost": 5},
+        {"passphrase": PHRASE, "bind": "name"},
+        {"passphrase": PHRASE, "inner": vault()},
     ):
         text = build(options)
         assert "__init__" in text

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from storeroom.contracts.abilities import Copy, Move
+from storeroom.contracts.abilities import Copy, Move, find
+from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
     AlreadyExists,
     Corrupted,
@@ -137,6 +139,56 @@ async def test_a_write_that_comes_between_a_copy_is_copied_and_read(moment: str)
     assert await vault(memory).get("b") == b"second"
 
 
+@pytest.mark.parametrize(
+    ("first", "moment"),
+    [
+        ("rotate", "change_attributes"),
+        ("rewrite", "write"),
+        ("describe", "change_attributes"),
+        ("move", "change_attributes"),
+    ],
+)
+async def test_changes_of_the_metadata_of_one_file_come_one_after_the_other(
+    first: str, moment: str
+) -> None:
+    class Unmoved(Noting):
+        """Its etags stay as they are when only the metadata changes: a local disk, S3."""
+
+        async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
+            return await super().change_attributes(path, replace(how, if_match=None))
+
+        async def write(self, path: str, body: Body, how: WriteOptions = PLAIN, /) -> Stat:
+            return await super().write(path, body, replace(how, if_match=None))
+
+    memory = MemoryDriver()
+    noting = Unmoved(memory)
+    await vault(memory, keys={"old": OTHER}).put("a", DATA)
+    layer = vault(noting, keys={"new": KEY, "old": OTHER}, current="new")
+    calls = {
+        "rotate": partial(layer.rotate, "a"),
+        "rewrite": partial(layer.rotate, "a", rewrite=True),
+        "move": partial(layer.rename, "a", "b"),
+        "describe": partial(layer.change_attributes, "a", WriteOptions(metadata={"k": "v"})),
+    }
+    second = calls["rotate" if first == "describe" else "describe"]
+    running: list[asyncio.Future[Any]] = []
+
+    async def meanwhile() -> None:
+        running.append(asyncio.ensure_future(second()))
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    noting.before[moment] = meanwhile
+    await calls[first]()
+    (told,) = await asyncio.gather(*running, return_exceptions=True)
+    if first == "move":
+        assert isinstance(told, NotFound)
+        assert await layer.get("b") == DATA
+        return
+    assert (await layer.metadata("a")).metadata == {"k": "v"}
+    assert await vault(memory, keys={"new": KEY}).get("a") == DATA
+
+
 @pytest.mark.parametrize("verb", ["copy", "move"])
 async def test_conditions_are_for_the_target(verb: str) -> None:
     layer = vault()
@@ -176,15 +228,26 @@ async def test_without_metadata_the_bytes_pass_through_here(verb: str) -> None:
     memory = MemoryDriver()
     layer = vault(Bare(memory))
     await layer.put("a", DATA)
+    assert (find(layer, Copy), find(layer, Move)) == (None, None)
     with pytest.raises(Unsupported):
-        await layer.ability(Copy).copy_within("a", "b")
+        await layer.copy_within("a", "b")
     with pytest.raises(Unsupported):
-        await layer.ability(Move).rename("a", "b")
+        await layer.rename("a", "b")
     assert await layer.files() == ["a"]
     before = await stored(memory, "a")
     await getattr(layer, verb)("a", "b")
     assert await layer.get("b") == DATA
     assert await stored(memory, "b") != before
+
+
+def test_a_move_needs_metadata_that_changes_in_place() -> None:
+    class Fixed(Layer):
+        keeps = frozenset((Copy, Move))
+
+    layer = vault(Fixed(MemoryDriver()))
+    assert (find(layer, Copy), find(layer, Move)) == (layer, None)
+    layer = vault(Fixed(MemoryDriver()), bind="none")
+    assert (find(layer, Copy), find(layer, Move)) == (layer, layer)
 
 
 async def test_unbound_files_are_copied_and_moved_as_they_are() -> None:

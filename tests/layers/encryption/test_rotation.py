@@ -1,6 +1,7 @@
 """Rotation: a new key opens everything, nothing is lost on the way, and it goes on where it stopped."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -272,6 +273,36 @@ async def test_files_that_cannot_be_rotated_are_told_and_stay() -> None:
     assert "'lost'" in str(a.error)
     assert (a.changed, b.changed, c.changed) == (False, False, True)
     assert await layer.key_ids() == {"lost": 1, None: 1, "new": 1}
+
+
+async def test_a_key_is_counted_also_for_files_that_cannot_be_read() -> None:
+    memory = MemoryDriver()
+    await vault(memory, keys=OLD).put("a", b"x")
+    await memory.copy("a", "moved by another tool")
+    await memory.copy("a", "damaged lock")
+    await memory.change_attributes("damaged lock", WriteOptions(metadata={ENTRY: "damaged"}))
+    await memory.put("b", b"no file of this layer")
+    layer = vault(memory, **BOTH)
+    assert await layer.key_ids() == {"old": 3, None: 1}
+    assert (await layer.rotate("a")).changed
+    await memory.copy("a", "moved after a rotation")
+    assert await layer.key_ids() == {"old": 2, "new": 2, None: 1}
+
+
+async def test_a_failure_that_ends_a_rotation_is_the_only_one_told() -> None:
+    class Broken(MemoryDriver):
+        async def change_attributes(self, path: str, how: WriteOptions, /) -> Stat:
+            raise RuntimeError("a bug")
+
+    memory = Broken()
+    await many(memory)
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    with pytest.raises(RuntimeError, match="a bug"):
+        await told(vault(memory, **BOTH).rotate_all())
+    await asyncio.sleep(0)
+    gc.collect()
+    assert unheard == []
 
 
 async def test_what_is_wrong_is_said_at_once() -> None:

@@ -11,8 +11,8 @@ import pytest
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import NotFound, StorageError
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers._path_turns import _Line
 from storeroom.layers._several import mending
-from storeroom.layers._several.turns import _Line
 from storeroom.layers._turns import Turns
 from storeroom.layers.mirror import Mirror
 from tests.layers.moody import Moody

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
-from storeroom.contracts.errors import ConfigError, PermissionDenied
+from storeroom.contracts.errors import ConfigError, PermissionDenied, Unavailable, translating
 from storeroom.layers._encryption.lock import ID_BYTES, SEALED_BYTES, Key, Mark, check_of
 from storeroom.layers._encryption.passphrases import Phrases, Work
 from storeroom.layers._encryption.secret import Secret
@@ -39,7 +39,8 @@ class KeyProvider(Protocol):
     """Keys that somebody else keeps: a KMS, an HSM.
 
     Each method is awaited once for every file written or read; one that wants fewer calls to its
-    service keeps what it gave for a while and gives it again.
+    service keeps what it gave for a while and gives it again. What it raises is `Unavailable`, but
+    for a `StorageError`, which stays what it is.
     """
 
     @property
@@ -85,7 +86,9 @@ class Ring:
         if self._locks == RAW and self._first is not None:
             return self._first
         if self._locks == SEALED and self._provider is not None:
-            return _sealed(await self._provider.seal())
+            with translating(_failed, ""):
+                made = await self._provider.seal()
+            return _sealed(made)
         return await self._phrases.current()
 
     async def is_current(self, mark: Mark) -> bool:
@@ -112,8 +115,12 @@ class Ring:
     async def _unsealed(self, mark: Mark) -> Secret | None:
         if self._provider is None:
             return None
-        secret = Secret(await self._provider.unseal(mark.id, mark.sealed))
-        return secret if check_of(secret) == mark.check else None
+        with translating(_failed, ""):
+            secret = Secret(await self._provider.unseal(mark.id, mark.sealed))
+        length = _length(secret.reveal())
+        if length is None:
+            raise ConfigError(f"a provider unseals keys as {_KEY_BYTES} bytes; this one does not")
+        return secret if length == _KEY_BYTES and check_of(secret) == mark.check else None
 
 
 def ring_of(
@@ -224,12 +231,21 @@ def _phrase(option: str, given: object) -> Secret:
     raise ConfigError(refused)
 
 
+def _failed(error: Exception) -> Unavailable:
+    return Unavailable(f"the provider of keys failed: {type(error).__name__}")
+
+
 def _sealed(made: SealedKey) -> Key:
-    name = _checked_id(made.id)
-    if len(made.key) != _KEY_BYTES or not 0 < len(made.sealed) <= SEALED_BYTES:
+    name, key, sealed = _checked_id(made.id), _length(made.key), _length(made.sealed)
+    if key != _KEY_BYTES or sealed is None or not 0 < sealed <= SEALED_BYTES:
         raise ConfigError(
-            f"a provider gives keys of 32 bytes, sealed in 1 to {SEALED_BYTES}; "
-            f"this one has {len(made.key)} and {len(made.sealed)}"
+            f"a provider gives keys of {_KEY_BYTES} bytes, sealed in 1 to {SEALED_BYTES}; "
+            f"this one has {key} and {sealed}"
         )
     secret = Secret(made.key)
     return Key(Mark(name, check_of(secret), SEALED, sealed=made.sealed), secret)
+
+
+def _length(given: object) -> int | None:
+    """How many bytes it has, None for what is no bytes."""
+    return len(given) if isinstance(given, bytes) else None

@@ -4,10 +4,10 @@ At every moment each path has a lock that fits: a rename that a crash ends leave
 read, under the old name or the new one.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from storeroom.contracts.abilities import Attributes, Copy, Move, find
 from storeroom.contracts.driver import StorageDriver
@@ -25,7 +25,7 @@ from storeroom.layers._encryption.lock import Lock
 from storeroom.layers._encryption.sizes import HEADER
 from storeroom.layers._encryption.vault import Found, Vault, with_entry, with_entry_of
 
-__all__ = ["TRIES", "change", "copied", "facts", "moved"]
+__all__ = ["TRIES", "can_hold", "change", "copied", "facts", "looked", "moved"]
 
 TRIES: Final = 5
 
@@ -67,9 +67,14 @@ async def moved(vault: Vault, inner: StorageDriver, path: str, to: str, how: Wri
     return stat
 
 
+def can_hold(inner: StorageDriver, kind: Callable[..., Any]) -> bool:
+    """Whether a copy, or a file before its rename, can be given a lock for its new path."""
+    return _keeps_metadata(inner) and (kind is Copy or find(inner, Attributes) is not None)
+
+
 async def facts(vault: Vault, inner: StorageDriver, path: str) -> tuple[Found, Stat]:
     """What opens a file, and the facts of what is stored."""
-    header, stat = await _looked(inner, path)
+    header, stat = await looked(inner, path)
     return vault.found(path, header, stat.metadata), stat
 
 
@@ -102,7 +107,7 @@ async def _settle(vault: Vault, inner: StorageDriver, path: str, to: str) -> Non
     """See that what arrived is locked for its new path: a write may have come between."""
     for _ in range(TRIES):
         try:
-            header, stat = await _looked(inner, to)
+            header, stat = await looked(inner, to)
         except NotFound:  # and went on from there already
             return
         try:
@@ -117,7 +122,7 @@ async def _settle(vault: Vault, inner: StorageDriver, path: str, to: str) -> Non
     raise Unavailable("the file was replaced again and again where it arrived", path=to)
 
 
-async def _looked(inner: StorageDriver, path: str) -> tuple[bytes, Stat]:
+async def looked(inner: StorageDriver, path: str) -> tuple[bytes, Stat]:
     """The header of a file and its facts, with the metadata also where a read does not tell it."""
     async with await inner.read(path, ReadOptions(0, HEADER)) as source:
         header, stat = await source.read(HEADER), source.stat

@@ -59,22 +59,26 @@ class Chunks:
         self._rest = b""
 
     def update(self, data: Piece, /) -> bytes:
-        held = b"".join((self._rest, data)) if self._rest else data
-        full = len(held) - len(held) % STORED_CHUNK
-        view = memoryview(held)
-        parts = [
-            self._chunk(view[start : start + STORED_CHUNK])
-            for start in range(0, full, STORED_CHUNK)
-        ]
+        view, parts = memoryview(data), list[bytes]()
+        if self._rest:
+            missing = STORED_CHUNK - len(self._rest)
+            self._rest += view[:missing]
+            view = view[missing:]
+            if len(self._rest) < STORED_CHUNK:
+                return b""
+            parts.append(self._chunk(self._rest))
+        full = len(view) - len(view) % STORED_CHUNK
+        for start in range(0, full, STORED_CHUNK):
+            parts.append(self._chunk(view[start : start + STORED_CHUNK]))
         self._rest = bytes(view[full:])
         return b"".join(parts)
 
     def finalize(self) -> bytes:
         if len(self._rest) < TAG:
             raise InvalidTag
-        return self._chunk(memoryview(self._rest))
+        return self._chunk(self._rest)
 
-    def _chunk(self, stored: memoryview) -> bytes:
+    def _chunk(self, stored: Piece) -> bytes:
         nonce = (self._nonce ^ self._number).to_bytes(_NONCE, "big")
         self._number += 1
         return self._cipher.decrypt(nonce, stored, None)

@@ -1,7 +1,6 @@
 """Passphrases: what makes a key of one, at which cost, and once for each salt."""
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, Corrupted
 from storeroom.contracts.extras import extra
-from storeroom.contracts.forks import after_fork
 from storeroom.layers._encryption.lock import Key, Mark, check_of
 from storeroom.layers._encryption.secret import Secret
+from storeroom.layers._turns import Turns
 
 with extra("encryption", "cryptography"):
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -94,8 +93,7 @@ class Phrases:
         self._work = work or Work(SCRYPT, _SCRYPT_COST, _R, _P)
         self._salt: bytes | None = None
         self._derived: OrderedDict[tuple[int, Work, bytes], Secret] = OrderedDict()
-        self._renew()
-        after_fork(self, Phrases._renew)
+        self._turn = Turns(1)
 
     async def current(self) -> Key:
         """The newest, under the salt of this disk: a random one, or that of a file read before."""
@@ -124,22 +122,16 @@ class Phrases:
         return None
 
     async def _made(self, number: int, work: Work, salt: bytes) -> Secret:
-        known = self._derived.get((number, work, salt))
+        """One at a time, for each takes much memory; who waited, on the loop, finds it done."""
+        key = (number, work, salt)
+        known = self._derived.get(key)
         if known is not None:
             return known
-        return await threads.run(self._derive, number, work, salt)
-
-    def _renew(self) -> None:
-        self._turn = threading.Lock()
-
-    def _derive(self, number: int, work: Work, salt: bytes) -> Secret:
-        """One at a time, for each takes much memory; who waited finds it done."""
-        key = (number, work, salt)
-        with self._turn:
+        async with self._turn:
             known = self._derived.get(key)
             if known is not None:
                 return known
-            made = work.derived(self._phrases[number], salt)
+            made = await threads.run(work.derived, self._phrases[number], salt)
             self._derived[key] = made
             if len(self._derived) > _MOST_DERIVED:
                 self._derived.popitem(last=False)

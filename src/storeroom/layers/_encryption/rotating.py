@@ -11,6 +11,7 @@ from storeroom.contracts.abilities import Attributes, Tags, Visibility, find
 from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import (
+    Corrupted,
     InvalidArgument,
     PreconditionFailed,
     StorageError,
@@ -20,7 +21,7 @@ from storeroom.contracts.errors import (
 from storeroom.contracts.values import ReadOptions, ScanOptions, Stat, Visible, WriteOptions
 from storeroom.files.carrying import carried
 from storeroom.layers._encryption.lock import read_header
-from storeroom.layers._encryption.moving import TRIES, change, facts
+from storeroom.layers._encryption.moving import TRIES, change, facts, looked
 from storeroom.layers._encryption.vault import Found, Vault, with_entry_of
 
 __all__ = ["Rotated", "described", "each_in_order", "key_id", "paths_in", "rotated"]
@@ -33,7 +34,7 @@ class Rotated:
     """What `rotate` did to one file: `key` is the id of the key that opens it now.
 
     `changed` is False where it was that key's already. In `rotate_all` `error` is why a file stayed
-    as it was, and `key` then is what it was before, None where that is not known.
+    as it was, and `key` then is None.
     """
 
     path: str
@@ -60,9 +61,13 @@ async def rotated(
 
 
 async def key_id(vault: Vault, inner: StorageDriver, path: str) -> str:
-    """The id of the key that opens a file."""
-    found, _ = await facts(vault, inner, path)
-    return found.lock.mark.id
+    """The id of the key that opens a file, also of one that was moved by something else."""
+    header, stat = await looked(inner, path)
+    anywhere = Vault(vault.ring, binds=False)
+    try:
+        return anywhere.found(path, header, stat.metadata).lock.mark.id
+    except Corrupted:
+        return read_header(header).mark.id
 
 
 async def described(inner: StorageDriver, path: str, how: WriteOptions) -> Stat:
@@ -116,11 +121,17 @@ async def each_in_order(
             yield await running[0]
             del running[0]
     finally:
-        left = [one for one in running if not one.done()]
-        for one in left:
+        for one in running:
+            one.add_done_callback(_heard)
             one.cancel()
-        if left:
-            await asyncio.wait(left)
+        if running:
+            await asyncio.wait(running)
+
+
+def _heard(one: "asyncio.Future[T]") -> None:
+    """What else failed is news to nobody."""
+    if not one.cancelled():
+        one.exception()
 
 
 async def _is_done(vault: Vault, found: Found, path: str, *, rewrite: bool) -> bool:
