@@ -21,6 +21,7 @@ from storeroom.contracts.abilities import (
     PublicUrl,
     VerifyUrl,
     find,
+    within,
 )
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError, PermissionDenied, Unsupported
@@ -139,9 +140,10 @@ class UrlSigner(PresignRead, PresignWrite, VerifyUrl):
 
     def _base(self) -> str:
         """What stands before the path: the public address's, where that is simply put before."""
-        public = find(self._driver, PublicUrl)
-        own = f"/storage/{quoted(self._disk)}/"
-        return own if public is None else _simple_base(public) or own
+        origin, prefix = _origin(self._driver)
+        public = find(origin, PublicUrl)
+        base = None if public is None else _simple_base(public)
+        return f"/storage/{quoted(self._disk)}/" if base is None else f"{base}{prefix}"
 
     def _taken_apart(self, url: str) -> tuple[str, dict[str, str]]:
         if not is_readable(url):
@@ -176,6 +178,20 @@ class UrlSigner(PresignRead, PresignWrite, VerifyUrl):
         if quoted(path) != rest:
             raise _refused("it is not encoded as it was signed")
         return path
+
+
+def _origin(driver: object) -> tuple[object, str]:
+    """What signed addresses lead to, behind layers that give others (a CDN), and the prefix there."""
+    origin, outside = (driver, ""), ""
+    below: object | None = driver
+    while below is not None:
+        prefix = getattr(below, "prefix", "")
+        outside = f"{quoted(prefix)}/{outside}" if prefix else outside
+        adds = getattr(below, "adds", ())
+        below = within(below)
+        if below is not None and PublicUrl in adds:
+            origin = (below, outside)
+    return origin
 
 
 def _simple_base(public: PublicUrl) -> str | None:

@@ -1,7 +1,8 @@
 """Cache: files that were read lately, held in memory, in Redis or on another disk."""
 
+import math
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
@@ -98,7 +99,8 @@ class Cache(Changing):
         self._where = store if isinstance(store, str) else store.traits.service
         self._options = options
         self._ttl = float(ttl)
-        self._store.is_believed = self._news is None
+        self._largest = max_object if store == "redis" else min(max_object, max_bytes)
+        self._store.hears_until = math.inf if self._news is None else 0.0
         self._peek = self._store.peek if isinstance(self._store, MemoryStore) else _nothing
         self._flights: Flights[_Fetched] = Flights(_left)
         self._looks: Flights[Entry] = Flights(_left)
@@ -140,11 +142,12 @@ class Cache(Changing):
 
     async def aclose(self) -> None:
         """Close the store's connections and the driver inside; a disk that is the store stays open."""
-        if not self._closed:
-            if self._news is not None:
-                await self._news.aclose()
-            await self._store.aclose()
-        await super().aclose()
+        async with AsyncExitStack() as closing:  # also what comes last, when the first is cancelled
+            closing.push_async_callback(super().aclose)
+            if not self._closed:
+                closing.push_async_callback(self._store.aclose)
+                if self._news is not None:
+                    closing.push_async_callback(self._news.aclose)
 
     async def _read(self, path: str, how: ReadOptions) -> Source:
         found = await self._found(path)
@@ -246,7 +249,7 @@ class Cache(Changing):
             except NotFound:
                 await self._hold_absent(path, fill, found)
                 raise
-            if source.size is None or source.size > self._options.max_object:
+            if source.size is None or source.size > self._largest:
                 self._bypassed += 1
                 return _Fetched(None, source)
             async with source:
@@ -302,8 +305,8 @@ class Cache(Changing):
         self._flights.drop(change)
         self._looks.drop(change)
 
-    def _listening(self, believed: bool) -> None:  # noqa: FBT001 - what it hears
-        self._store.is_believed = believed
+    def _listening(self, until: float) -> None:
+        self._store.hears_until = until
 
 
 @dataclass(frozen=True, slots=True)

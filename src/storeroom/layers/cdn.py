@@ -115,7 +115,7 @@ class CDN(Changing, PublicUrl):
         on_failure: Failed | None = None,
     ) -> None:
         _check(batch, delay, attempts, base)
-        self._domain = Domain(domain)
+        self._domain = Domain(domain, tilde="%7E" if purge == "cloudfront" else "~")
         self._patterns = check_patterns(cache_control)
         for_cloudfront = (distribution_id, access_key, secret_key, session_token, endpoint_url)
         for_http = (purge_url, purge_headers, purge_token)
@@ -174,9 +174,11 @@ class CDN(Changing, PublicUrl):
 
     async def aclose(self) -> None:
         """Purge what waits, for at most 30 seconds, and close the driver inside."""
-        if not self._closed and self._purging is not None:
-            await self._purging.close(within=_CLOSES_WITHIN)
-        await super().aclose()
+        try:
+            if not self._closed and self._purging is not None:
+                await self._purging.close(within=_CLOSES_WITHIN)
+        finally:
+            await super().aclose()
 
     async def copy_within(self, path: str, to: str, how: WriteOptions = PLAIN, /) -> Stat:
         return await super().copy_within(path, to, await self._carried(self, path, to, how))

@@ -50,6 +50,7 @@ def bucket(name: str = "media", **options: Any) -> S3Driver:
         ({"store": 5}, "not int"),
         ({"store": "redis", "url": "http://x", "namespace": "n"}, "redis://"),
         ({"store": "redis", "url": "", "namespace": "n"}, "redis://"),
+        ({"store": "redis", "url": "redis://x?nonsense=1", "namespace": "n"}, "options of its"),
         ({"invalidate": "redis://x"}, "for a cache with a ttl"),
         ({**REDIS, **NEWS, "namespace": "n"}, "shared already"),
     ],

@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storeroom.contracts.errors import NotFound, Unavailable
+from storeroom.contracts.source import Source
+from storeroom.contracts.values import WHOLE, ReadOptions, Stat
 from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
+from storeroom.layers import Around
 from storeroom.layers.cache import Cache
 from storeroom.testing.faults import Faults
 from tests.layers.cache.inside import Inside
@@ -164,6 +168,51 @@ async def test_what_was_stored_though_the_answer_was_lost_counts(inside: Inside)
     assert (
         (cache.stats().entries, cache.stats().bytes) == (2, sum(sizes)) == (len(sizes), sum(sizes))
     )
+
+
+@pytest.mark.parametrize("ends", ["fails", "is cancelled"])
+async def test_what_lies_there_is_counted_though_the_first_look_at_it_ended_early(
+    inside: Inside, ends: str
+) -> None:
+    store = Inside(MemoryDriver())
+    for path in "abc":
+        await inside.inner.put(path, bytes(1000))
+    for path in "ab":
+        await cached(inside, store).get(path)
+    cache = cached(inside, store, max_entries=2)
+    store.hold("scan")
+    reading = asyncio.create_task(cache.get("c"))
+    await store.reached.wait()
+    if ends == "fails":
+        store.fail(Unavailable("down"), "scan")
+    else:
+        reading.cancel()
+        await asyncio.wait([reading])
+    store.release()
+    await asyncio.wait([reading])
+    assert await cache.get("c") == bytes(1000)
+    await inside.inner.put("d", b"x")
+    await cache.get("d")
+    assert cache.stats().entries == store.inner.count() == 2  # type: ignore[attr-defined]
+
+
+async def test_a_file_of_any_size_at_the_place_of_an_entry_is_a_miss(inside: Inside) -> None:
+    await inside.inner.put("a", b"right")
+    foreign, taken = bytes(1 << 20), 0
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        nonlocal taken
+        for start in range(0, len(foreign), 1000):
+            taken += 1000
+            yield foreign[start : start + 1000]
+
+    class Foreign(Around):
+        async def read(self, path: str, how: ReadOptions = WHOLE, /) -> Source:
+            return Source(Stat(path), chunks())
+
+    cache = cached(inside, Foreign(MemoryDriver()), max_bytes=5000)
+    assert await cache.get("a") == b"right"
+    assert taken == 6000
 
 
 async def test_the_store_stays_open(inside: Inside) -> None:

@@ -1,9 +1,10 @@
 """What is held is given while it is current, one reading at a time, within its bounds."""
 
 import asyncio
+import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -157,6 +158,13 @@ async def test_large_files_stream_by(inside: Inside, store: MemoryDriver) -> Non
     assert cache.stats().bypassed == 2
 
 
+async def test_what_has_no_room_streams_by_too(inside: Inside, store: MemoryDriver) -> None:
+    cache = Cache(inside, ttl=60, max_bytes=5000)
+    await store.put("large", bytes(5001))
+    assert await cache.get("large") == bytes(5001)
+    assert (cache.stats().bypassed, cache.stats().entries) == (1, 0)
+
+
 async def test_what_tells_no_size_streams_by(store: MemoryDriver) -> None:
     cache = Cache(Sizeless(store), ttl=60)
     await store.put("a", b"x")
@@ -198,6 +206,14 @@ async def test_bytes_are_bounded(store: MemoryDriver) -> None:
     await store.put("large", bytes(20_000))
     await cache.get("large")
     assert cache.stats().entries >= 5
+
+
+async def test_facts_weigh_what_they_take_in_memory(store: MemoryDriver) -> None:
+    cache = Cache(store, ttl=60)
+    path = "/".join(["漢" * 80] * 4)
+    await store.put(path, b"", metadata={"k": "漢" * 500})
+    await cache.get(path)
+    assert cache.stats().bytes > sys.getsizeof(path) + sys.getsizeof("漢" * 500) + 512
 
 
 async def test_that_nothing_is_there_is_believed_within_bounds(
@@ -389,13 +405,14 @@ async def test_a_file_without_an_etag_is_held_for_the_ttl_only(store: MemoryDriv
 
 
 @pytest.mark.parametrize("form", ["{0:x}-3", '"{0}.3"'])
+@pytest.mark.parametrize("off", [-20, 0, 20])
 async def test_an_etag_of_whole_seconds_is_not_relied_on_in_its_first_seconds(
-    store: MemoryDriver, form: str
+    store: MemoryDriver, form: str, off: int
 ) -> None:
     await store.put("a", b"old")
     coarse = Etags(store)
     cache = Cache(coarse)
-    coarse.modified = datetime.now(UTC).replace(microsecond=0)
+    coarse.modified = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=off)
     coarse.etag = form.format(int(coarse.modified.timestamp()))
     assert await cache.get("a") == b"old"
     await store.put("a", b"new")
@@ -415,6 +432,25 @@ async def test_a_closed_cache_holds_and_gives_nothing(store: MemoryDriver) -> No
     for verb in (cache.get, cache.size):
         with pytest.raises(Closed):
             await verb("a")
+
+
+async def test_closing_that_is_cancelled_closes_what_is_inside(store: MemoryDriver) -> None:
+    inner = store.twin()
+    cache = Cache(inner, ttl=60)
+    held = asyncio.Event()
+
+    async def closing() -> None:
+        held.set()
+        await asyncio.Event().wait()
+
+    cache._store.aclose = closing  # type: ignore[method-assign]
+    task = asyncio.create_task(cache.aclose())
+    await held.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(Closed):
+        await inner.get("a")
 
 
 async def test_a_reading_that_ends_after_the_cache_was_closed_is_not_held(

@@ -72,6 +72,12 @@ async def place(redis_server: RedisServer, tmp_path: Path) -> AsyncGenerator[Pla
 
 
 @pytest.fixture
+def place_of_its_own(redis_server: RedisServer, tmp_path: Path) -> Place:
+    """One whose caches the test closes, on loops of its own."""
+    return Place(redis_server, str(tmp_path))
+
+
+@pytest.fixture
 def own() -> Iterator[RedisServer]:
     """A server that a test may stop."""
     with own_redis() as server:
@@ -356,6 +362,69 @@ async def test_a_redis_that_is_down_breaks_nothing_and_is_told_of_once(
     assert await cache.get("a") == b"4"
 
 
+async def test_one_that_is_full_lets_go_of_what_was_changed(own_place: Place) -> None:
+    """Without room for a mark, and nothing thrown out to make some, as Redis is by default."""
+    one, two = own_place.cache(), own_place.cache()
+    for path in ("a", "f/b"):
+        await one.put(path, b"old")
+        assert await two.get(path) == b"old"
+    async with own_place.redis() as redis:
+        await redis.config_set("maxmemory", 1)
+        await one.put("a", b"new")
+        await one.delete_directory("f")
+        assert await two.get("a") == b"new"
+        assert await two.missing("f/b")
+        await redis.config_set("maxmemory", 0)
+    await until(lambda: _is_hit(one, "a"))
+
+
+async def test_more_readers_than_connections_take_turns(place: Place) -> None:
+    cache = place.cache()
+    await cache.put("a", b"x")
+    await cache.get("a")
+    assert await asyncio.gather(*(cache.get("a") for _ in range(300))) == [b"x"] * 300
+    assert (cache.stats().hits, cache.stats().errors) == (300, 0)
+    pool = cache._store._wire._clients.here().redis.connection_pool  # type: ignore[attr-defined]
+    assert len(pool._available_connections) <= 64
+
+
+async def test_an_address_made_for_others_too_changes_nothing(place: Place) -> None:
+    url = f"{place.server.url}?decode_responses=true&protocol=3&encoding=utf-16&client_name=x"
+    await place.store.put("a", b"\xff\xfe")
+    for options in ({"store": "redis", "url": url}, {"invalidate": url}):
+        inner = Inside(place.store.twin())
+        async with Cache(inner, ttl=60, namespace=f"{place.namespace}2", **options) as cache:  # type: ignore[arg-type]
+            assert [await cache.get("a") for _ in range(3)] == [b"\xff\xfe"] * 3
+            assert (cache.stats().hits, cache.stats().errors) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-5\r\n", b"*-1\r\n", b"*2\r\n:1\r\n:2\r\n"),
+        *(b"*2\r\n*0\r\n*0\r\n", b"*2\r\n" * 3000),
+    ],
+)
+async def test_what_is_no_redis_breaks_nothing(place: Place, answer: bytes) -> None:
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 16):
+            writer.write(answer)
+        writer.close()
+
+    await place.store.put("a", b"old")
+    async with await asyncio.start_server(odd, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for options in ({"store": "redis", "url": url}, {"invalidate": url}):
+            inner = Inside(place.store.twin())
+            async with Cache(inner, ttl=60, namespace="x", **options) as cache:  # type: ignore[arg-type]
+                assert await cache.get("a") == b"old"
+                await cache.put("a", b"new")
+                assert await cache.get("a") == b"new"
+                if cache._news is not None:
+                    assert not cache._news._listeners.here()._task.done()  # type: ignore[union-attr]
+                await cache.put("a", b"old")
+
+
 async def test_a_change_that_could_not_be_told_is_told_when_redis_is_back(
     own_place: Place,
 ) -> None:
@@ -439,6 +508,31 @@ async def test_who_cannot_listen_asks_and_lets_go_of_what_it_held(own_place: Pla
     assert await _is_hit(cache, "a")
 
 
+def test_a_loop_that_stood_still_is_not_believed(
+    place_of_its_own: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_of_its_own
+    cache = place.joined()
+    loop = asyncio.new_event_loop()
+
+    async def get() -> bytes:
+        return await cache.get("a")
+
+    async def put() -> None:
+        await place.store.put("a", b"old")
+
+    loop.run_until_complete(put())
+    assert [loop.run_until_complete(get()) for _ in range(3)] == [b"old"] * 3
+    assert cache.stats().hits == 2
+    asyncio.run(place.store.put("a", b"new"))
+    later = time.monotonic() + 11
+    for name in ("memory", "fills"):
+        monkeypatch.setattr(f"storeroom.layers._cache.{name}.monotonic", lambda: later)
+    assert loop.run_until_complete(get()) == b"new"
+    loop.run_until_complete(cache.aclose())
+    loop.close()
+
+
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 async def test_a_forked_process_tells_the_one_that_it_comes_from(
     place: Place, tmp_path: Path
@@ -505,7 +599,10 @@ async def test_what_was_stored_without_a_ttl_is_not_believed_with_one(place: Pla
     assert await believes.get("a") == b"new"
 
 
-async def test_it_is_made_while_redis_is_down(own_place: Place) -> None:
+async def test_it_is_made_while_redis_is_down(
+    own_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storeroom.layers._cache.news._WITHIN", 60)  # for one that is there
     own_place.server.stop()
     cache, joined = own_place.cache(), own_place.joined()
     await cache.put("a", b"x")
@@ -514,7 +611,11 @@ async def test_it_is_made_while_redis_is_down(own_place: Place) -> None:
     assert await joined.get("a") == b"y"
 
 
-async def test_a_redis_that_never_answers_costs_each_reader_little(place: Place) -> None:
+async def test_a_redis_that_never_answers_costs_each_reader_little(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storeroom.layers._cache.wire._PATIENCE", 0.2)
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()

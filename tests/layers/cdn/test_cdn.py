@@ -1,6 +1,7 @@
 """Addresses on the CDN, headers by pattern, and every change purged, whatever becomes of the purge."""
 
 import asyncio
+import pickle
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from storeroom.contracts.abilities import PresignRead, PublicUrl, find
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
     AlreadyExists,
+    Closed,
     ConfigError,
     InvalidPath,
     NotFound,
@@ -23,14 +25,17 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.values import Grant, Traits, WriteOptions
+from storeroom.disk import Disk
+from storeroom.drivers.local import LocalDriver
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Around
+from storeroom.layers._cdn.purging import Busy
 from storeroom.layers.cdn import CDN
 from storeroom.layers.scoped import Scoped
 from storeroom.manager import StorageManager
 from storeroom.testing._suite.frame import failing
 from tests.layers.cache.inside import Inside
-from tests.layers.cdn.edge import Edge, Purges
+from tests.layers.cdn.edge import Distribution, Edge, Purges
 from tests.layers.cdn.edge import edge as run_edge
 from tests.layers.everything import METHODS, Bare, Everything, fates
 from tests.servers.s3 import S3Server
@@ -70,6 +75,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"domain": "ftp://cdn"}, "domain is"),
     ({"domain": "https://user:pw@cdn"}, "domain is"),
     ({"domain": "https://cdn?x=1"}, "domain is"),
+    ({"domain": "https://cdn?"}, "domain is"),
+    ({"domain": "https://cdn#"}, "domain is"),
+    ({"domain": "https://cdn\n.example.com"}, "domain is"),
+    ({"domain": "https://cdn\\x"}, "domain is"),
+    ({"domain": "https://cdn/../x"}, "domain is"),
+    ({"domain": "https://bücher.example"}, "xn--"),
     ({"domain": ""}, "domain is"),
     ({"cache_control": {"*": ""}}, "both text"),
     ({"cache_control": {"*": "a\r\nSet-Cookie: x"}}, "cannot"),
@@ -82,6 +93,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"purge": "http", "purge_method": "GET"}, "'PURGE' or 'POST'"),
     ({"purge": "http", "purge_method": "POST"}, "purge_url is missing"),
     ({"purge": "http", "purge_url": "file:///x"}, "http or https"),
+    ({"purge": "http", "purge_url": "https://x:99999"}, "http or https"),
+    ({"purge": "http", "purge_url": "https://x/\r\nHost: y"}, "http or https"),
+    ({"purge": "http", "purge_url": "https://user:pw@x"}, "names no user"),
+    ({"purge": "http", "purge_url": "https://x/?key=1"}, "has no query"),
+    ({"purge": "http", "purge_token": "a\r\nX-More: b"}, "what a header cannot"),
+    ({"purge": "http", "purge_headers": {"X\r\nY": "b"}}, "what a header cannot"),
+    ({"purge": "http", "purge_headers": {"X": "a\nb"}}, "what a header cannot"),
+    ({"purge": "http", "purge_headers": {"X": 1}}, "both text"),
     ({"purge": "http", "purge_url": "http://x", "purge_token": "t"}, "go to https"),
     ({"purge": "http", "domain": "http://x", "purge_token": "t"}, "go to https"),
     ({"batch": 0}, "batch is 1 to 3,000"),
@@ -109,7 +128,7 @@ async def driver() -> Everything:
 
 @pytest.fixture
 async def edge() -> AsyncGenerator[Edge]:
-    async with run_edge() as running:
+    async with run_edge(Edge()) as running:
         yield running
 
 
@@ -163,6 +182,26 @@ async def test_a_signed_address_stays_that_of_the_origin(driver: Everything) -> 
     signed = await over(driver).ability(PresignRead).presign_read(grant)
     assert AT not in signed
     assert (await driver.verify_url(signed, "GET")).path == "b"
+
+
+@pytest.mark.parametrize(
+    ("url", "begins"),
+    [("https://app.example.com/f", "https://app.example.com/f/"), (None, "/storage/media/")],
+)
+async def test_so_does_one_that_the_disk_signs(
+    tmp_path: Path, url: str | None, begins: str
+) -> None:
+    disk = Disk(over(LocalDriver(tmp_path, url=url)), name="media", signing_key="k" * 16)
+    inside = Disk(
+        Scoped(over(Scoped(LocalDriver(tmp_path, url=url), "t 1")), "u"),
+        name="media",
+        signing_key="k" * 16,
+    )
+    for one, prefix in ((disk, ""), (inside, "t%201/u/" if url else "")):
+        await one.put("a b", b"x")
+        signed = await one.temporary_url("a b", 60)
+        assert signed.startswith(f"{begins}{prefix}a%20b?")
+        assert (await one.verify_temporary_url(signed)).path == "a b"
 
 
 async def test_files_get_the_header_of_the_first_pattern_they_match(driver: Everything) -> None:
@@ -304,6 +343,37 @@ async def test_changes_are_gathered_and_sent_in_batches(driver: Everything) -> N
     assert purges.all == {f"{AT}/{number}" for number in range(5)}
 
 
+async def test_changes_are_gathered_again_after_each_purge(driver: Everything) -> None:
+    purges, first = Purges(), asyncio.Event()
+
+    async def purge(addresses: Sequence[str]) -> None:
+        if not purges.batches:
+            await cdn.put("during", b"x")
+        await purges(addresses)
+        first.set()
+
+    cdn = over(driver, purge, delay=0.2)
+    await cdn.put("before", b"x")
+    await first.wait()
+    await cdn.put("after", b"x")
+    await cdn.aclose()
+    assert purges.batches == [[f"{AT}/before"], [f"{AT}/during", f"{AT}/after"]]
+
+
+async def test_no_more_folders_are_purged_in_one_call_than_cloudfront_takes(
+    driver: Everything,
+) -> None:
+    purges = Purges(wildcards=True)
+    cdn = over(driver, purges, delay=60)
+    for number in range(20):
+        await cdn.put(f"{number}/a", b"x")
+        await cdn.remove_folder(f"{number}")
+    assert await cdn.flush()
+    wild = [[at for at in batch if at.endswith("*")] for batch in purges.batches]
+    assert [len(batch) for batch in wild] == [15, 5]
+    assert len(purges.all) == 40
+
+
 async def test_they_are_sent_by_themselves_after_the_delay(driver: Everything) -> None:
     purges = Purges()
     sent = asyncio.Event()
@@ -330,6 +400,23 @@ async def test_a_change_during_its_purge_is_purged_again(driver: Everything) -> 
     await cdn.flush()
     await cdn.flush()
     assert purges.batches == [[f"{AT}/a"]] * 2
+
+
+async def test_flushing_ends_though_changes_do_not(driver: Everything) -> None:
+    purges = Purges()
+    cdn = over(driver, purges)
+
+    async def change() -> None:
+        await cdn.put(f"{len(purges.batches)}", b"x")
+
+    purges.before = change
+    await cdn.put("a", b"x")
+    async with asyncio.timeout(10):
+        assert await cdn.flush()
+    assert [f"{AT}/a"] in purges.batches
+    purges.before = None
+    await cdn.aclose()
+    assert purges.all >= {f"{AT}/{number}" for number in range(len(purges.batches) - 1)}
 
 
 async def test_a_purge_that_fails_is_made_again(driver: Everything) -> None:
@@ -412,7 +499,7 @@ async def test_closing_ends_though_nobody_answers(
     assert set(cdn.failed()) == {f"{AT}/a"}
 
 
-def test_what_a_loop_leaves_the_next_one_sends(driver: Any) -> None:
+def test_what_a_loop_leaves_the_next_one_sends(caplog: pytest.LogCaptureFixture) -> None:
     purges = Purges()
     cdn = over(MemoryDriver(), purges, delay=60)
 
@@ -425,8 +512,41 @@ def test_what_a_loop_leaves_the_next_one_sends(driver: Any) -> None:
     asyncio.run(put("a"))
     asyncio.run(put("b"))
     assert purges.batches == []
+    assert "2 addresses wait to be purged" in caplog.text
     asyncio.run(flush())
     assert purges.all == {f"{AT}/a", f"{AT}/b"}
+
+
+async def test_a_purger_that_never_answers_is_reported(
+    driver: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purges = Purges()
+    purges.before = asyncio.Event().wait
+    monkeypatch.setattr("storeroom.layers._cdn.purging._ANSWERS_WITHIN", 0.01)
+    cdn = over(driver, purges, attempts=2)
+    await cdn.put("a", b"x")
+    assert not await cdn.flush()
+    assert isinstance(cdn.failed()[f"{AT}/a"], TimeoutError)
+
+
+async def test_closing_that_is_cancelled_closes_what_is_inside(driver: Everything) -> None:
+    purges = Purges()
+    reached = asyncio.Event()
+
+    async def held() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    purges.before = held
+    inner = MemoryDriver()
+    cdn = over(inner, purges)
+    await cdn.put("a", b"x")
+    closing = asyncio.create_task(cdn.aclose())
+    await reached.wait()
+    closing.cancel()
+    await asyncio.wait([closing])
+    with pytest.raises(Closed):
+        await inner.get("a")
 
 
 def test_what_a_loop_leaves_in_the_middle_of_a_purge_the_next_one_sends() -> None:
@@ -528,13 +648,73 @@ async def test_what_the_edge_answers_is_understood(
     assert "s3cret" not in shown
 
 
+async def test_what_was_purged_is_not_reported_with_what_was_not(
+    driver: Everything, edge: Edge
+) -> None:
+    cdn = over(driver, "http", purge_url=edge.url, delay=60)
+    for path in "abc":
+        await cdn.put(path, b"x")
+    edge.answers = [400]
+    assert not await cdn.flush()
+    assert len(cdn.failed()) == 1
+    assert len(edge.asked) == 3
+    assert await cdn.flush()
+    assert len(edge.asked) == 4
+
+
+async def test_an_edge_that_says_when_to_come_again_is_left_alone_until_then(
+    driver: Everything, edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    cdn = over(driver, "http", purge_url=edge.url)
+    edge.answers = [429, 503, 429]
+    edge.after = ["7", "no number", "3600"]
+    await cdn.put("a", b"x")
+    monkeypatch.setattr("storeroom.layers._cdn.purging.asyncio.sleep", sleep)
+    assert await cdn.flush()
+    assert paused == [7, 0, 60]
+
+
+def test_a_failure_can_be_copied() -> None:
+    error = pickle.loads(pickle.dumps(Busy.told("busy", 30)))
+    assert isinstance(error, Unavailable)
+    assert str(error) == "busy"
+
+
+async def test_an_edge_that_does_not_answer_is_not_asked_for_each_address(
+    driver: Everything, edge: Edge
+) -> None:
+    edge.answers = [0] * 100
+    cdn = over(driver, "http", purge_url=edge.url, delay=60, attempts=1)
+    for number in range(100):
+        await cdn.put(f"{number}", b"x")
+    assert not await cdn.flush()
+    assert len(cdn.failed()) == 100
+    assert len(edge.asked) <= 16
+
+
 async def test_an_edge_that_is_not_there_fails_no_write(driver: Everything) -> None:
-    async with run_edge() as gone:
+    async with run_edge(Edge()) as gone:
         url = gone.url
     cdn = over(driver, "http", purge_url=url, attempts=2)
     await cdn.put("a", b"x")
     assert not await cdn.flush()
     assert isinstance(cdn.failed()[f"{AT}/a"], Unavailable)
+
+
+@pytest.fixture
+async def picky() -> AsyncGenerator[Distribution]:
+    async with run_edge(Distribution()) as running:
+        yield running
+
+
+def over_cloudfront(inner: Any, service: Distribution, **options: Any) -> CDN:
+    keys = {"access_key": "x", "secret_key": "y", "endpoint_url": service.url}
+    return over(inner, "cloudfront", distribution_id="E1", **keys, **options)
 
 
 @pytest.fixture
@@ -601,6 +781,50 @@ async def test_cloudfront_is_told_in_batches(
     ]
     assert all(batch["Paths"]["Quantity"] <= 2 for batch in batches)
     assert len({batch["CallerReference"] for batch in batches}) == len(batches) >= 2
+
+
+async def test_one_path_that_cloudfront_refuses_takes_no_other_with_it(
+    driver: Everything, picky: Distribution
+) -> None:
+    cdn = over_cloudfront(driver, picky, delay=60)
+    for number in range(20):
+        await cdn.put("bad" if number == 13 else f"{number}", b"x")
+    assert not await cdn.flush()
+    assert {at: type(error) for at, error in cdn.failed().items()} == {f"{AT}/bad": ConfigError}
+    taken = [path for _, _, paths in picky.asked for path in paths if "/bad" not in paths]
+    assert sorted(taken) == sorted(f"/{number}" for number in range(20) if number != 13)
+
+
+async def test_all_paths_that_cloudfront_refuses_are_refused_in_a_few_calls(
+    driver: Everything, picky: Distribution
+) -> None:
+    cdn = over_cloudfront(driver, picky, delay=60)
+    for number in range(200):
+        await cdn.put(f"bad {number}", b"x")
+    assert not await cdn.flush()
+    assert len(cdn.failed()) == 200
+    assert len(picky.asked) <= 100
+
+
+async def test_a_tilde_is_encoded_for_cloudfront_in_addresses_too(
+    driver: Everything, picky: Distribution
+) -> None:
+    cdn = over_cloudfront(driver, picky)
+    await cdn.put("runtime~main (1).js", b"x")
+    assert cdn.url("runtime~main (1).js") == f"{AT}/runtime%7Emain%20%281%29.js"
+    assert await cdn.flush()
+    assert [paths for _, _, paths in picky.asked] == [["/runtime%7Emain%20%281%29.js"]]
+
+
+async def test_what_is_too_much_at_once_for_cloudfront_waits_until_it_is_not(
+    driver: Everything, picky: Distribution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storeroom.layers._cdn.cloudfront._BUSY_FOR", 0.01)
+    cdn = over_cloudfront(driver, picky, base=60)
+    picky.busy = 1
+    await cdn.put("a", b"x")
+    assert await cdn.flush()
+    assert len(picky.asked) == 2
 
 
 async def test_what_cloudfront_refuses_is_reported(driver: Everything, moto: S3Server) -> None:

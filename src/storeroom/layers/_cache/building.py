@@ -77,7 +77,7 @@ def news_of(
     /,
     *,
     heard: Callable[[Change], None],
-    listening: Callable[[bool], None],
+    listening: Callable[[float], None],
 ) -> "News | None":
     """What tells other processes of changes, None where that was not asked for."""
     if options.invalidate is None:

@@ -5,11 +5,12 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from storeroom.contracts.forks import after_fork
-from storeroom.layers._cache.entry import EVERYTHING, Change
+from storeroom.layers._cache.entry import Change
 
 __all__ = ["Debts", "Due"]
 
 _MANY = 10_000
+_ROOT = ""
 
 
 class Due(NamedTuple):
@@ -34,7 +35,7 @@ class Due(NamedTuple):
 
 
 class Debts:
-    """Changes to tell; over 10,000 paths become one of everything. Safe between threads."""
+    """Changes to tell; over 10,000 become one of everything. Safe between threads."""
 
     def __init__(self) -> None:
         self._renew()
@@ -47,12 +48,12 @@ class Debts:
         """Note a change."""
         with self._lock:
             self._number += 1
-            if len(self._paths) + len(change.paths) > _MANY:
-                self._paths.clear()
-                change = EVERYTHING
             self._paths.update(dict.fromkeys(change.paths, self._number))
             if change.folder is not None:
                 self._folders[change.folder] = self._number
+            if len(self._paths) + len(self._folders) > _MANY:
+                self._paths.clear()
+                self._folders = {_ROOT: self._number}
 
     def owes(self, path: str, /) -> bool:
         """Whether a change of this file is not told yet."""

@@ -1,5 +1,6 @@
 """Entries as files of another disk, under a folder of the namespace's own."""
 
+import asyncio
 import hashlib
 import logging
 import secrets
@@ -12,6 +13,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import NotFound, StorageError
 from storeroom.contracts.values import Stat
+from storeroom.files._bounded import each, listed
 from storeroom.layers._cache.debts import Debts
 from storeroom.layers._cache.entry import Change, Entry
 from storeroom.layers._cache.fills import Fill, Fills
@@ -22,6 +24,7 @@ __all__ = ["DiskStore"]
 
 _EPOCH: Final = bytes(TOKEN)
 _AHEAD: Final = 5.0
+_AT_ONCE: Final = 16
 _log = logging.getLogger("storeroom")
 
 
@@ -139,7 +142,8 @@ class DiskStore(Fills):
     async def _read(self, key: str) -> bytes | None:
         try:
             async with await self._disk.read(key) as source:
-                return await source.read()
+                blob = await source.read(self._max_bytes + 1)
+            return blob if len(blob) <= self._max_bytes else None  # nothing of ours
         except NotFound:
             return None
         except StorageError as error:
@@ -170,19 +174,26 @@ class DiskStore(Fills):
 
     async def _remove_all(self) -> bool:
         await self._look(again=True)
-        return all([await self._remove(key) for key in list(self._sizes)])
+        keys = listed(list(self._sizes))
+        removed = await each(keys, str, self._remove, concurrency=_AT_ONCE)
+        return removed.ok and all(removed.done.values())
 
     async def _look(self, *, again: bool = False) -> None:
         """Find what lies there from before, the oldest first."""
         if self._looked and not again:
             return
-        self._looked = True
+        self._looked = True  # who stores meanwhile need not look too
+        there: list[Stat] = []
         try:
             async with aclosing(self._disk.scan(self._folder)) as entries:
-                there = [entry async for entry in entries if isinstance(entry, Stat)]
+                there += [entry async for entry in entries if isinstance(entry, Stat)]
         except StorageError as error:
+            self._looked = False
             self._failed(error)
             return
+        except asyncio.CancelledError:
+            self._looked = False
+            raise
         there.sort(key=lambda stat: stat.modified.timestamp() if stat.modified else 0.0)
         with self.lock:
             for stat in there:
@@ -192,7 +203,8 @@ class DiskStore(Fills):
 
     async def _make_room(self) -> None:
         while self.weight > self._max_bytes or len(self._sizes) > self._max_entries:
-            oldest = next(iter(self._sizes), None)
+            with self.lock:
+                oldest = next(iter(self._sizes), None)
             if oldest is None or not await self._remove(oldest):
                 return
             self.evictions += 1

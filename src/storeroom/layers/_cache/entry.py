@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass, replace
+from sys import getsizeof
 from typing import Final
 
 from storeroom.contracts.errors import NotModified, PreconditionFailed
@@ -14,7 +15,7 @@ __all__ = ["EVERYTHING", "Change", "Entry", "answer", "is_settled"]
 
 _PIECE: Final = 1 << 20
 _OVERHEAD: Final = 512
-_COARSE: Final = 2.0
+_COARSE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def is_settled(stat: Stat, /) -> bool:
     """Whether the same etag will mean the same bytes.
 
     An etag made of a time in whole seconds (SFTP, some web servers) does not tell two writes within
-    one second apart, so a file of this very moment is not held by it.
+    one second apart, so a file of this very moment is not held by it; the server's clock may be off.
     """
     if stat.etag is None:
         return False
@@ -118,6 +119,6 @@ class _Pieces:
 
 
 def _texts(stat: Stat) -> int:
-    texts = [stat.path, stat.etag, stat.content_type, stat.cache_control, stat.content_disposition]
     pairs = [text for pair in (stat.metadata or {}).items() for text in pair]
-    return sum(len(text) for text in (*texts, *pairs) if text)
+    texts = [text for text in stat.values() if isinstance(text, str)]
+    return sum(map(getsizeof, (*texts, *pairs)))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from math import inf
 from time import monotonic
 
 from storeroom.contracts.forks import after_fork
@@ -32,17 +33,22 @@ class Fill:
 class Fills:
     """The fills under way, by path. Whoever stores holds `lock` while it asks whether it `is_spoiled`.
 
-    `is_believed` is False while changes elsewhere may go unheard: then nothing is used unasked.
+    Changes elsewhere are heard of until `hears_until`; after it nothing is used unasked.
     `is_shared` says that a change anywhere is seen here before it returns there.
     """
 
-    is_believed = True
+    hears_until = inf
     is_shared = False
 
     def __init__(self) -> None:
         self._renew()
         after_fork(self, Fills._renew)
         self._under_way: dict[str, set[Fill]] = {}
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether changes elsewhere are heard of."""
+        return monotonic() < self.hears_until
 
     @contextmanager
     def filling(self, path: str, /) -> Generator[Fill]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from copy import copy
 from typing import Generic, TypeVar
 
@@ -57,10 +57,11 @@ class Flights(Generic[T]):
 
     def drop(self, change: Change, /) -> None:
         """Let nobody else join what is being read of these files."""
-        paths = change.paths if change.folder is None else list(self._running)
+        paths: Iterable[str] = change.paths
+        if change.folder is not None:
+            paths = [path for path in list(self._running) if change.touches(path)]
         for path in paths:
-            if change.touches(path):
-                self._running.pop(path, None)
+            self._running.pop(path, None)
 
     async def _ended(self, task: "asyncio.Task[T]") -> None:
         task.cancel()
@@ -76,7 +77,7 @@ class Flights(Generic[T]):
         if current is not None and current.task is task:
             del flights[loop]
         if not flights and self._running.get(path) is flights:
-            del self._running[path]
+            self._running.pop(path, None)  # another loop's thread may be faster
 
 
 def _result(task: "asyncio.Task[T]", *, first: bool) -> T | StorageError:

@@ -37,8 +37,8 @@ class MemoryStore(Fills):
 
     def peek(self, path: str, /) -> Entry | None:
         """What may be used without asking anybody."""
-        entry = self._held.get(path)
-        if entry is None or entry.until <= monotonic() or not self.is_believed:
+        entry, now = self._held.get(path), monotonic()
+        if entry is None or entry.until <= now or self.hears_until <= now:
             return None
         try:
             self._held.move_to_end(path)

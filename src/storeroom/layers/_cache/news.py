@@ -10,8 +10,10 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from random import uniform
+from time import monotonic
 from typing import Any, Final, cast
 
 from storeroom.contracts.forks import after_fork
@@ -23,6 +25,7 @@ from storeroom.layers._cache.wire import FAILURES, Wire, WireDown, client_of
 __all__ = ["News"]
 
 _ASKS_AFTER: Final = 5.0
+_HEARS_FOR: Final = 2 * _ASKS_AFTER
 _FIRST, _LONGEST = 0.05, 2.0
 _WITHIN: Final = 1.0
 _PATHS: Final = 500
@@ -31,8 +34,8 @@ _PATHS: Final = 500
 class News:
     """Tells others what was changed here, and calls `heard` with what was changed there.
 
-    `listening(True)` is called when this process hears everything from now on, `listening(False)`
-    when it may miss some.
+    `listening` is called with the moment, by `time.monotonic`, until which this process hears
+    everything: a loop that stands still, or has ended unnoticed, hears nothing.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class News:
         /,
         *,
         heard: Callable[[Change], None],
-        listening: Callable[[bool], None],
+        listening: Callable[[float], None],
     ) -> None:
         self._wire = Wire(url)
         name = hashlib.sha256(namespace.encode()).hexdigest()[:32]
@@ -83,14 +86,20 @@ class News:
         with self._lock:
             self._ears += 1
             self._heard(EVERYTHING)  # the other ears may be of loops that have ended unnoticed
-            self._listening(True)
+            self._listening(monotonic() + _HEARS_FOR)
+
+    def hears(self) -> None:
+        """One listener hears everything still."""
+        with self._lock:
+            if self._ears:
+                self._listening(monotonic() + _HEARS_FOR)
 
     def ends(self) -> None:
         """One listener hears nothing more."""
         with self._lock:
             self._ears -= 1
             if not self._ears:
-                self._listening(False)
+                self._listening(0.0)
 
     def came(self, message: object, /) -> None:
         """A message came; one that nobody understands may be about everything."""
@@ -110,7 +119,7 @@ class News:
     def _forked(self) -> None:
         """A child is somebody else, and nobody listens in it yet."""
         self._renew()
-        self._listening(False)
+        self._listening(0.0)
 
     async def _settled(self) -> bool:
         while (due := self._debts.due()) is not None:
@@ -138,14 +147,14 @@ class _Listener:
     def __init__(self, news: News, url: str) -> None:
         self._news = news
         self._redis = client_of(url)
-        self._subscribed = asyncio.Event()
+        self._tried = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._listen())
 
     @classmethod
     async def opened(cls, news: News, url: str) -> "_Listener":
-        """A listener that listens already, if Redis answers soon."""
+        """A listener that listens already, if Redis answers soon; one that is down is not waited for."""
         listener = cls(news, url)
-        waiting = asyncio.ensure_future(listener._subscribed.wait())
+        waiting = asyncio.ensure_future(listener._tried.wait())
         try:
             await asyncio.wait([waiting], timeout=_WITHIN)
         except BaseException:
@@ -163,38 +172,48 @@ class _Listener:
         pause = _FIRST
         try:
             while True:
-                try:
-                    await self._subscription()
-                except FAILURES:
-                    pause = _FIRST if self._subscribed.is_set() else min(_LONGEST, pause * 2)
-                    self._subscribed.clear()
+                heard = await self._subscription()
+                self._tried.set()
+                pause = _FIRST if heard else min(_LONGEST, pause * 2)
                 await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311 - no secret
         finally:
-            await self._redis.aclose()
+            with suppress(*FAILURES):
+                await self._redis.aclose()
 
-    async def _subscription(self) -> None:
-        heard = asked = False
-        async with self._redis.pubsub() as pubsub:
-            try:
+    async def _subscription(self) -> bool:
+        """Listen until that fails; whether anything could be heard."""
+        heard = False
+        try:
+            async with self._redis.pubsub() as pubsub:
                 await pubsub.subscribe(self._news.channel)
                 while True:
-                    message: dict[str, Any] | None = await pubsub.get_message(timeout=_ASKS_AFTER)
-                    if message is None:
-                        if asked:
-                            raise TimeoutError
-                        await pubsub.ping()
-                    asked = message is None
-                    if message is not None and message["type"] == "subscribe":
-                        if heard:  # the client reconnected by itself: what came meanwhile is lost
-                            self._news.ends()
-                        self._news.begins()
-                        heard = True
-                        self._subscribed.set()
-                    elif message is not None and message["type"] == "message":
-                        self._news.came(message["data"])
-            finally:
-                if heard:
-                    self._news.ends()
+                    kind, said = await _message(pubsub)
+                    if kind == "message":
+                        self._news.came(said)
+                    if kind != "subscribe":
+                        self._news.hears()
+                        continue
+                    if heard:  # the client reconnected by itself: what came meanwhile is lost
+                        self._news.ends()
+                    self._news.begins()
+                    heard = True
+                    self._tried.set()
+        except FAILURES:
+            return heard
+        finally:
+            if heard:
+                self._news.ends()
+
+
+async def _message(pubsub: Any) -> tuple[str, object]:
+    """The next that comes, with its kind; `TimeoutError` where nothing answers any more."""
+    came: dict[str, Any] | None = await pubsub.get_message(timeout=_ASKS_AFTER)
+    if came is None:
+        await pubsub.ping()
+        came = await pubsub.get_message(timeout=_ASKS_AFTER)
+    if came is None:
+        raise TimeoutError
+    return came["type"], came["data"]
 
 
 def _read(message: object) -> tuple[str, Change]:

@@ -25,7 +25,7 @@ from storeroom.layers._cache.packing import (
     unpacked,
 )
 from storeroom.layers._cache.store import NOTHING, Found, Ticket
-from storeroom.layers._cache.wire import Wire, WireDown
+from storeroom.layers._cache.wire import REFUSED, Wire, WireDown
 
 __all__ = ["RedisStore"]
 
@@ -55,6 +55,7 @@ class RedisStore(Fills):
         super().__init__()
         self._wire = Wire(url)
         self._prefix = f"storeroom:{hashlib.sha256(namespace.encode()).hexdigest()[:32]}:"
+        self._epoch = f"{self._prefix}epoch"
         self._ttl = ttl
         self._debts = Debts()
 
@@ -137,26 +138,29 @@ class RedisStore(Fills):
         await self._wire.ask(lambda redis: self._marked(redis, changes, kind))
 
     async def _marked(self, redis: Any, changes: Sequence[Change], kind: bytes) -> None:
+        keys = [self._key(path) for change in changes for path in change.paths]
+        ends = any(change.folder is not None for change in changes)
         async with redis.pipeline(transaction=False) as pipe:
-            for change in changes:
-                for path in change.paths:
-                    value = mark(kind, secrets.token_bytes(TOKEN))
-                    pipe.set(self._key(path), value, px=_MARKED_MS)
-                if change.folder is not None:
-                    pipe.set(f"{self._prefix}epoch", secrets.token_bytes(TOKEN))
-            await pipe.execute()
+            for key in keys:
+                pipe.set(key, mark(kind, secrets.token_bytes(TOKEN)), px=_MARKED_MS)
+            if ends:
+                pipe.set(self._epoch, secrets.token_bytes(TOKEN))
+            try:
+                await pipe.execute()
+            except REFUSED:  # one that is full still lets go of what it holds
+                await redis.unlink(*keys, *([self._epoch] if ends else []))
+                raise
 
     async def _held(self, redis: Any, key: bytes) -> tuple[bytes, bytes]:
         """What lies at the key, and the epoch, which begins now if there is none."""
-        name = f"{self._prefix}epoch"
-        held, epoch = await redis.mget(key, name)
+        held, epoch = await redis.mget(key, self._epoch)
         if epoch is None:
-            await redis.set(name, secrets.token_bytes(TOKEN), nx=True)
-            epoch = await redis.get(name)
+            await redis.set(self._epoch, secrets.token_bytes(TOKEN), nx=True)
+            epoch = await redis.get(self._epoch)
         if not isinstance(epoch, bytes) or len(epoch) != TOKEN:
             epoch = secrets.token_bytes(TOKEN)
-            await redis.set(name, epoch)
-        return held or b"", epoch
+            await redis.set(self._epoch, epoch)
+        return held if isinstance(held, bytes) else b"", epoch
 
     def _key(self, path: str) -> bytes:
         return f"{self._prefix}file:{path}".encode("utf-8", "surrogatepass")  # inside refuses it

@@ -34,11 +34,16 @@ class Store(Protocol):
     not tell for later. Until it is told, the files it touches are not found here.
     """
 
-    is_believed: bool
-    """False while changes elsewhere may go unheard: then nothing is used without asking inside."""
+    hears_until: float
+    """Until when changes elsewhere are heard of, by `time.monotonic`."""
 
     is_shared: bool
     """Whether a change anywhere is seen here before it returns there."""
+
+    @property
+    def is_believed(self) -> bool:
+        """False while changes elsewhere may go unheard: then nothing is used without asking inside."""
+        ...
 
     @property
     def errors(self) -> int:

@@ -7,24 +7,31 @@ from contextlib import suppress
 from inspect import signature
 from time import monotonic
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from storeroom.contracts.errors import Closed, ConfigError
 from storeroom.contracts.extras import extra
 from storeroom.contracts.loops import PerLoop
 
 with extra("redis", "redis"):
-    from redis.asyncio import Redis
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-__all__ = ["FAILURES", "Wire", "WireDown", "client_of"]
+__all__ = ["FAILURES", "REFUSED", "Wire", "WireDown", "client_of"]
 
 T = TypeVar("T")
 
-FAILURES: Final = (RedisError, OSError, TimeoutError)
+_NO_REDIS: Final = (ValueError, TypeError, LookupError, RecursionError)
+FAILURES: Final = (RedisError, OSError, TimeoutError, *_NO_REDIS)
+"""How the client fails; the last four where what answers speaks another protocol."""
+
+REFUSED: Final = ResponseError
+"""How it fails where Redis is there and does not take this command."""
+
 _PATIENCE: Final = 1.0
+_AT_ONCE: Final = 64
 _FIRST, _LONGEST = 0.05, 2.0
 _QUIET: Final[dict[str, None]] = (  # else it looks its own version up on the disk, on the loop
     {"driver_info": None}
@@ -43,6 +50,7 @@ class _Client:
 
     def __init__(self, url: str) -> None:
         self.redis = client_of(url)
+        self.turns = asyncio.Semaphore(_AT_ONCE)  # each command under way has a connection
         self.telling: asyncio.Task[None] | None = None
 
     async def aclose(self) -> None:
@@ -70,19 +78,21 @@ class Wire:
 
     async def ask(self, call: Callable[[Any], Awaitable[T]], /) -> T:
         """The answer of `call`, or `WireDown`."""
-        if self._again:
-            if monotonic() < self._again:
-                raise WireDown
-            self._again = monotonic() + _PATIENCE * 2  # one tries, and nobody else waits for it
+        self._check()
         try:
             client = self._clients.here() or await self._clients.open()
-            async with asyncio.timeout(_PATIENCE * 2):
-                answer = await call(client.redis)
         except Closed as error:
             raise WireDown from error
-        except FAILURES as error:
-            self._failed(error)
-            raise WireDown from error
+        async with client.turns:
+            self._check()
+            if self._again:
+                self._again = monotonic() + _PATIENCE * 2  # one tries, and nobody waits for it
+            try:
+                async with asyncio.timeout(_PATIENCE * 2):
+                    answer = await call(client.redis)
+            except FAILURES as error:
+                self._failed(error)
+                raise WireDown from error
         self._again = 0.0
         if self._failures:
             _log.info("the cache's Redis at %s answers again", self.place)
@@ -111,11 +121,15 @@ class Wire:
         """Close all connections."""
         await self._clients.aclose()
 
+    def _check(self) -> None:
+        if monotonic() < self._again:
+            raise WireDown
+
     def _failed(self, error: BaseException) -> None:
         self.errors += 1
         self._failures += 1
         pause = min(_LONGEST, _FIRST * 2 ** min(self._failures, 10))
-        refused = isinstance(error, ResponseError)  # this command, so it is there
+        refused = isinstance(error, REFUSED)  # this command, so it is there
         self._again = 0.0 if refused else monotonic() + pause
         if self._failures == 1:
             _log.warning(
@@ -134,14 +148,25 @@ class Wire:
 def client_of(url: str, /) -> Any:  # its own types say neither what is awaited nor what comes
     """A client of the running loop; one more try only where a connection was closed meanwhile."""
     made: Any = Redis
-    return made.from_url(
-        url,
-        protocol=2,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 1),
+    return made.from_pool(_pool(url))
+
+
+def _pool(url: str) -> Any:
+    """Connections as the cache needs them, whatever an address that others use too says of that."""
+    makes: Any = ConnectionPool
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "decode_responses": False,
+        "encoding": "utf-8",
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "max_connections": 2 * _AT_ONCE,
+        "retry": Retry(NoBackoff(), 1),
         **_QUIET,
-    )
+    }
+    address, _, query = url.partition("?")
+    others = [pair for pair in parse_qsl(query) if pair[0] not in options]
+    return makes.from_url(f"{address}?{urlencode(others)}", **options)
 
 
 async def _until_told(tell: Callable[[], Awaitable[bool]]) -> None:
@@ -155,10 +180,12 @@ def _checked(url: str) -> str:
     """Where it is, without what is secret; `ConfigError` for what is no address of a Redis."""
     try:
         parts = urlsplit(url)
-        client_of(url)
+        _pool(url).make_connection()
         place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
     except (ValueError, TypeError, AttributeError):
         place = ""
     if not place:
-        raise ConfigError("the address of a Redis is redis://, rediss:// or unix://...") from None
+        raise ConfigError(
+            "the address of a Redis is redis://, rediss:// or unix://..., with options of its client"
+        ) from None
     return place

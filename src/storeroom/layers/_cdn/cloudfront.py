@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidatio
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, PermissionDenied, StorageError, Unavailable
 from storeroom.contracts.extras import extra
+from storeroom.layers._cdn.purging import Busy, NotAll
 
 with extra("cdn", "aioboto3"):
     import aioboto3  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
@@ -28,6 +29,10 @@ __all__ = ["CloudFront"]
 _DENIED: Final = frozenset(
     ("AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken")
 )
+_BUSY: Final = frozenset(("TooManyInvalidationsInProgress",))
+_BUSY_FOR: Final = 30.0
+_ABOUT_PATHS: Final = frozenset(("InvalidArgument", "BatchTooLarge"))
+_CALLS: Final = 50
 _WRONG: Final = frozenset(("InvalidArgument", "MissingBody", "NoSuchDistribution"))
 
 
@@ -58,17 +63,15 @@ class CloudFront:
 
     async def __call__(self, addresses: Sequence[str], /) -> None:
         """Create the invalidation, in a thread: the SDK reads files and its models."""
-        await threads.run(self._create, addresses)
+        failed = await threads.run(self._create, addresses)
+        if failed:
+            raise NotAll(failed)
 
-    def _create(self, addresses: Sequence[str]) -> None:
-        asyncio.run(self._created([urlsplit(address).path or "/" for address in addresses]))
+    def _create(self, addresses: Sequence[str]) -> Mapping[str, Exception]:
+        return asyncio.run(self._created(addresses))
 
-    async def _created(self, paths: list[str]) -> None:
+    async def _created(self, addresses: Sequence[str]) -> Mapping[str, Exception]:
         config = AioConfig(connect_timeout=5, read_timeout=20, retries={"max_attempts": 1})
-        batch = {
-            "Paths": {"Quantity": len(paths), "Items": paths},
-            "CallerReference": f"storeroom-{secrets.token_hex(16)}",
-        }
         session: Any = aioboto3.Session(**self._keys)
         try:
             async with session.client(
@@ -77,11 +80,7 @@ class CloudFront:
                 endpoint_url=self._endpoint,
                 config=config,
             ) as client:
-                await client.create_invalidation(
-                    DistributionId=self._distribution, InvalidationBatch=batch
-                )
-        except ClientError as error:
-            raise _failure(error) from error
+                return await self._parted(client, addresses)
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise ConfigError(
                 "nothing says as whom to purge at CloudFront; give access_key and secret_key, or one "
@@ -90,11 +89,49 @@ class CloudFront:
         except (BotoCoreError, OSError) as error:
             raise Unavailable(f"CloudFront did not answer ({type(error).__name__})") from error
 
+    async def _parted(self, client: Any, addresses: Sequence[str]) -> Mapping[str, Exception]:
+        """What failed; one path that is refused has all others of its call refused, so it is parted."""
+        failed: dict[str, Exception] = {}
+        parts = [addresses]
+        calls = 0
+        while parts:
+            part = parts.pop()
+            calls += 1
+            try:
+                await self._invalidate(client, [_path(address) for address in part])
+            except ClientError as error:
+                half = len(part) // 2
+                if _code(error) in _ABOUT_PATHS and half and calls < _CALLS:
+                    parts += [part[half:], part[:half]]
+                    continue
+                failure = _failure(error)
+                failure.__cause__ = error
+                failed |= dict.fromkeys(part, failure)
+        return failed
+
+    async def _invalidate(self, client: Any, paths: list[str]) -> None:
+        batch = {
+            "Paths": {"Quantity": len(paths), "Items": paths},
+            "CallerReference": f"storeroom-{secrets.token_hex(16)}",
+        }
+        await client.create_invalidation(DistributionId=self._distribution, InvalidationBatch=batch)
+
+
+def _path(address: str) -> str:
+    """The path of an address; a `~` that is not encoded is refused."""
+    return urlsplit(address).path.replace("~", "%7E") or "/"
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
 
 def _failure(error: Any) -> StorageError:
-    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    code = _code(error)
     if code in _DENIED:
         return PermissionDenied(f"CloudFront refused the invalidation ({code})")
     if code in _WRONG:
         return ConfigError(f"CloudFront did not take the invalidation ({code})")
+    if code in _BUSY:
+        return Busy.told(f"CloudFront is busy with earlier invalidations ({code})", _BUSY_FOR)
     return Unavailable(f"CloudFront did not take the invalidation ({code})")
