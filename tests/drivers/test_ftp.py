@@ -116,3 +116,12 @@ class TestAllOfVsftpdUnderTls(OnServer, DriverSuite):
 class TestAllOfPyftpdUnderTls(OnServer, DriverSuite):
     server = "pyftpd_tls"
     allowed_skips: ClassVar[dict[str, str]] = {**HAS_NOT, **NO_HASH}
+
+
+@pytest.mark.long
+class TestAllOfProftpd(OnServer, DriverSuite):
+    server = "proftpd"
+    allowed_skips: ClassVar[dict[str, str]] = {
+        **HAS_NOT,
+        "test_patterns_in_a_folder_are_letters": "it makes no folder with a * in its name",
+    }

@@ -14,6 +14,7 @@ from tests.servers.fake_gcs import fake_gcs as run_fake_gcs
 from tests.servers.ftp import FtpServer
 from tests.servers.gcs import GcsServer
 from tests.servers.moto import moto as run_moto
+from tests.servers.proftpd import proftpd as run_proftpd
 from tests.servers.pyftpd import pyftpd as run_pyftpd
 from tests.servers.rclone import rclone as run_rclone
 from tests.servers.redis import RedisServer
@@ -173,6 +174,13 @@ def pyftpd_implicit(
 @pytest.fixture(scope="session")
 def vsftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
     with run_vsftpd(tmp_path_factory.mktemp("vsftpd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def proftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
+    """For long tests: `make servers` does not install it."""
+    with run_proftpd(tmp_path_factory.mktemp("proftpd")) as server:
         yield server
 
 
