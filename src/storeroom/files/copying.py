@@ -20,8 +20,8 @@ async def copied_across(
     driver: StorageDriver, path: str, target: StorageDriver, to: str, how: WriteOptions, /
 ) -> None:
     """Copy to another driver, with type and metadata."""
-    places = _places(driver, path)
-    if places and places == _places(target, to):
+    origins = _origins(driver, path)
+    if origins and origins == _origins(target, to):
         await driver.stat(path)
         return
     if not await _at_the_service(driver, path, target, to, how):
@@ -53,7 +53,7 @@ async def moved_by_copy(
     Where source and target share a place, as a mirror and one of its disks do, or a layer and the
     disk inside it, nothing is removed.
     """
-    if _places(driver, path) & _places(target, to) or spots(driver, path) & spots(target, to):
+    if _origins(driver, path) & _origins(target, to) or spots(driver, path) & spots(target, to):
         await copied_across(driver, path, target, to, how)
         return
     before = stat = await driver.stat(path)
@@ -97,7 +97,7 @@ def _origin(driver: StorageDriver, path: str) -> tuple[StorageDriver, str] | Non
     return None if native is None else native.origin(path)
 
 
-def _places(driver: StorageDriver, path: str) -> set[tuple[StorageDriver, str]]:
+def _origins(driver: StorageDriver, path: str) -> set[tuple[StorageDriver, str]]:
     """Where the bytes are, as far as that is known."""
     origin = _origin(driver, path)
     if origin is None:
