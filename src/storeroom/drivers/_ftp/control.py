@@ -120,8 +120,7 @@ class Control(aioftp.Client):
         if not self._owed and self._queue:
             self._go_on()
         command = self._sent[0] if self._sent else ""
-        about = _subject(command)
-        while (reply := self._heard(about)) is None:
+        while (reply := self._heard(command)) is None:
             await self._hear()
         if reply.code == 421:
             self.drop()
@@ -131,10 +130,12 @@ class Control(aioftp.Client):
             if self._firsts > _FIRSTS:
                 raise self._lost("the server begins again and again")
             return reply
-        if reply.is_half and not command.startswith(_HALVES):
-            raise self._lost("the server's answer is one to another command")
-        if command.startswith(_RENAMES):
-            self.renaming = reply.is_half
+        if reply.is_half:
+            if not command.startswith(_HALVES):
+                raise self._lost("the server's answer is one to another command")
+            self.renaming = command.startswith("RNFR ")
+        elif self.renaming and command.startswith(_RENAMES):
+            self.renaming = False
         self._firsts = 0
         self._owed -= 1
         if self._sent:
@@ -243,9 +244,9 @@ class Control(aioftp.Client):
             self._sent.pop()
         self._queue.clear()
 
-    def _heard(self, about: str) -> Reply | None:
+    def _heard(self, command: str) -> Reply | None:
         try:
-            return self._hearing.reply(about)
+            return self._hearing.reply(command)
         except Lost:
             self.drop()  # nothing that follows can be trusted
             raise
@@ -264,9 +265,3 @@ class Control(aioftp.Client):
 def _shown(command: str) -> str:
     """The command, without what is secret."""
     return command[:5] if command.startswith(("PASS ", "USER ")) else command
-
-
-def _subject(command: str) -> str:
-    """The path that a command is about, "" where it has none."""
-    start = command.find("/")
-    return command[start:].rstrip('"') if start >= 0 else ""

@@ -21,11 +21,11 @@ _FULL_WORDS: Final = re.compile(
 
 
 class Reply(NamedTuple):
-    """One answer: its number, its lines without it, and the path that the command was about."""
+    """One answer: its number, its lines without it, and the command."""
 
     code: int
     lines: tuple[str, ...]
-    about: str = ""
+    command: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -73,11 +73,11 @@ class Reply(NamedTuple):
     @property
     def words(self) -> str:
         """What the server says without the path, whose words are not the server's."""
-        said = " ".join(self.lines)
-        if len(self.about) < 2:
+        said, about = " ".join(self.lines), _subject(self.command)
+        if len(about) < 2:
             return said
-        said = re.sub(rf"{re.escape(self.about)}(?!\w)", "", said)
-        name = re.escape(self.about.rpartition("/")[2])
+        said = re.sub(rf"{re.escape(about)}(?!\w)", "", said)
+        name = re.escape(about.rpartition("/")[2])
         return re.sub(rf"(?<![^\s/'\"]){name}(?=[:'\"])", "", said) if name else said
 
 
@@ -118,3 +118,9 @@ class Short(Exception):
         super().__init__(f"the server has {stored} of {sent} bytes")
         self.sent = sent
         self.stored = stored
+
+
+def _subject(command: str) -> str:
+    """The path that a command is about, "" where it has none."""
+    start = command.find("/")
+    return command[start:].rstrip('"') if start >= 0 else ""

@@ -26,11 +26,12 @@ class Turns:
         self._loop = asyncio.get_running_loop()
         self._out: dict[Use, int] = dict.fromkeys(_USES, 0)
         self._total = 0
-        self._lines: dict[Use, deque[tuple[int, asyncio.Future[None]]]] = {
+        self._lines: dict[Use, deque[tuple[int, float, asyncio.Future[None]]]] = {
             use: deque() for use in _USES
         }
         self._numbers = count()
         self._released = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def taken(self) -> int:
@@ -48,16 +49,15 @@ class Turns:
     async def wait(self, use: Use, /) -> None:
         """Wait for one's turn; `Timeout` where nobody's ends for as long as the time-out."""
         turn: asyncio.Future[None] = self._loop.create_future()
-        self._lines[use].append((next(self._numbers), turn))
-        timer = self._loop.call_later(self._timeout, self._late, turn, self._loop.time())
+        self._lines[use].append((next(self._numbers), self._loop.time(), turn))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._look)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release(use)
             raise
-        finally:
-            timer.cancel()
 
     def release(self, use: Use, /) -> None:
         """One's turn has ended: it is that of whoever waits longest and may."""
@@ -67,14 +67,16 @@ class Turns:
             return
         self._released = self._loop.time()
         while self._total < self.size and (following := self._next()) is not None:
-            _, turn = self._lines[following].popleft()
+            *_, turn = self._lines[following].popleft()
             self.take(following)
             turn.set_result(None)
 
     def close(self) -> None:
         """There are no more turns."""
+        if self._timer is not None:
+            self._timer.cancel()
         for line in self._lines.values():
-            for _, turn in line:
+            for *_, turn in line:
                 if not turn.done():
                     turn.set_exception(Closed("this driver was closed; build a new one"))
             line.clear()
@@ -88,21 +90,28 @@ class Turns:
         """In which line the one stands who waits longest of those that may."""
         longest: tuple[int, Use] | None = None
         for use, line in self._lines.items():
-            while line and line[0][1].done():
+            while line and line[0][2].done():
                 line.popleft()
             if line and self._is_free(use) and (longest is None or line[0][0] < longest[0]):
                 longest = (line[0][0], use)
         return None if longest is None else longest[1]
 
-    def _late(self, turn: "asyncio.Future[None]", since: float) -> None:
-        if turn.done():
-            return
-        if self._released > since:
-            self._loop.call_later(self._timeout, self._late, turn, self._loop.time())
-            return
-        turn.set_exception(
-            Timeout(
-                f"all {self.size} connections are in use and none came back within "
-                f"{self._timeout:g} s; close what is being read, or raise pool_size"
-            )
+    def _look(self) -> None:
+        """One timer for all who wait: it finds out who does for too long."""
+        self._timer = None
+        now, left = self._loop.time(), list[float]()
+        for line in self._lines.values():
+            for _, since, turn in line:
+                due = max(since, self._released) + self._timeout
+                if due > now and not turn.done():
+                    left.append(due)
+                elif not turn.done():
+                    turn.set_exception(self._late())
+        if left:
+            self._timer = self._loop.call_at(min(left), self._look)
+
+    def _late(self) -> Timeout:
+        return Timeout(
+            f"all {self.size} connections are in use and none came back within "
+            f"{self._timeout:g} s; close what is being read, or raise pool_size"
         )
