@@ -18,7 +18,7 @@ from tests.servers.process import HOST
 from tests.servers.proxy import Proxy
 
 BIG = random_bytes(2 * MIB)
-QUICK: dict[str, Any] = {"timeout": 0.3, "retries": 0}
+QUICK: dict[str, Any] = {"timeout": 0.6, "retries": 0}
 VERBS: dict[str, Callable[[FTPDriver], Awaitable[object]]] = {
     "write": lambda driver: driver.write(KEY, Body(BIG)),
     "write of a stream": lambda driver: driver.write(KEY, streamed(BIG)),
