@@ -8,6 +8,7 @@ import pytest
 
 from storeroom import MemoryDriver
 from storeroom.contracts import forks
+from storeroom.contracts.turns import PathTurns
 from storeroom.layers import Cache
 from storeroom.layers._cache.debts import Debts
 from storeroom.layers._cache.fills import Fills
@@ -15,7 +16,6 @@ from storeroom.layers._cache.news import News
 from storeroom.layers._cdn.purging import Purging
 from storeroom.layers._compression.known import Known
 from storeroom.layers._encryption.passphrases import Phrases
-from storeroom.layers._path_turns import PathTurns
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
 from storeroom.layers._several.ledger import Ledger

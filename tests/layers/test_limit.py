@@ -13,11 +13,11 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.source import Source
+from storeroom.contracts.turns import Turns
 from storeroom.contracts.values import Stat
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers import Around, _bucket
 from storeroom.layers._bucket import Bucket
-from storeroom.layers._turns import Turns
 from storeroom.layers.limit import Limit
 from storeroom.manager import StorageManager
 from storeroom.testing.suite import DriverSuite

@@ -35,6 +35,7 @@ from storeroom.contracts.errors import (
 )
 from storeroom.contracts.paths import check_path
 from storeroom.contracts.source import Source
+from storeroom.contracts.turns import PathTurns
 from storeroom.contracts.values import (
     DEEP,
     PLAIN,
@@ -56,7 +57,6 @@ from storeroom.layers._encryption.reading import Opening
 from storeroom.layers._encryption.sealing import AT_ONCE, SLICE, sealed
 from storeroom.layers._encryption.sizes import plain_size, stored_size
 from storeroom.layers._encryption.vault import Vault, for_others, shown
-from storeroom.layers._path_turns import PathTurns
 
 __all__ = ["Encryption", "KeyProvider", "Rotated", "SealedKey", "new_key"]
 

@@ -10,6 +10,7 @@ from storeroom.contracts.body import Body
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError
 from storeroom.contracts.source import Source
+from storeroom.contracts.turns import Turns
 from storeroom.contracts.values import (
     DEEP,
     PLAIN,
@@ -23,7 +24,6 @@ from storeroom.contracts.values import (
 )
 from storeroom.layers._around import Around, closed
 from storeroom.layers._bucket import Bucket
-from storeroom.layers._turns import Turns
 
 __all__ = ["Limit"]
 

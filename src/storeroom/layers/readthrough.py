@@ -61,7 +61,7 @@ from storeroom.layers._several.health import Health
 from storeroom.layers._several.marks import Mark, mark_of, marked, unmarked
 from storeroom.layers._several.promoting import Promoting
 from storeroom.layers._several.restating import is_here, restated
-from storeroom.layers._several.together import through
+from storeroom.layers._together import through
 
 __all__ = ["ReadThrough"]
 

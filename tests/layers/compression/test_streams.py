@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from storeroom.contracts import threads
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import Closed
 from storeroom.contracts.source import Source
@@ -17,7 +16,6 @@ from storeroom.contracts.values import PLAIN, WHOLE, ReadOptions, Stat, WriteOpt
 from storeroom.drivers.memory import MemoryDriver
 from storeroom.layers._compression.gzip import Gzip
 from storeroom.layers._compression.marks import Foot
-from storeroom.layers._compression.packing import _ended
 from storeroom.layers._compression.zstd import _Contexts
 from storeroom.layers.compression import Compression
 from tests.layers.compression.content import FORMATS, FRAME, noise, streamed, text
@@ -148,28 +146,6 @@ async def test_a_cancelled_write_stops_the_body_and_leaves_no_task() -> None:
     await body.aclose()
     assert stopped
     assert asyncio.all_tasks() == before
-
-
-async def test_frames_under_way_are_waited_for_through_further_cancellations() -> None:
-    begun, may_end, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
-
-    def frame() -> tuple[bytes, int]:
-        loop.call_soon_threadsafe(begun.set)
-        may_end.wait(10)
-        return b"", 0
-
-    work = asyncio.ensure_future(threads.run(frame))
-    await begun.wait()
-    ending = asyncio.create_task(_ended([work]))
-    for _ in range(3):
-        await asyncio.sleep(0)
-        ending.cancel()
-    await asyncio.sleep(0)
-    still = not ending.done()
-    may_end.set()
-    with pytest.raises(asyncio.CancelledError):
-        await ending
-    assert (still, work.done()) == (True, True)
 
 
 def test_a_heavy_compressor_is_not_kept() -> None:

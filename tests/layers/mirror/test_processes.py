@@ -10,10 +10,9 @@ import pytest
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import NotFound, StorageError
+from storeroom.contracts.turns import Turns, _Line
 from storeroom.drivers.memory import MemoryDriver
-from storeroom.layers._path_turns import _Line
 from storeroom.layers._several import mending
-from storeroom.layers._turns import Turns
 from storeroom.layers.mirror import Mirror
 from tests.layers.moody import Moody
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import Final
-from weakref import WeakValueDictionary
 
 from storeroom.contracts.body import Body
 from storeroom.contracts.errors import (
@@ -17,6 +16,7 @@ from storeroom.contracts.errors import (
     Unavailable,
     Unsupported,
 )
+from storeroom.contracts.turns import PathTurns
 from storeroom.contracts.values import ReadOptions, Stat, WriteOptions
 from storeroom.drivers._azure.blocks import MOST_BLOCKS, Blocks, committed, md5_header
 from storeroom.drivers._azure.client import Client
@@ -55,16 +55,12 @@ class Appending:
         self._container = container
         self._service = container.service
         self._client = client
-        self._turns: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock] = (
-            WeakValueDictionary()
-        )
+        self._turns = PathTurns()
 
     async def extend(self, path: str, body: Body, how: WriteOptions, /) -> Stat:
         """Add the body to a file, or make one of it; those of this process take turns."""
         small = await _small(body)
-        key = (asyncio.get_running_loop(), path)
-        turn = self._turns.get(key) or self._turns.setdefault(key, asyncio.Lock())
-        async with turn:
+        async with self._turns.taken(path):
             return await self._extend(path, body, small, how)
 
     async def _extend(self, path: str, body: Body, small: bytes | None, how: WriteOptions) -> Stat:

@@ -64,7 +64,7 @@ async def _chunks(service: Service, path: str) -> AsyncGenerator[bytes]:
 
 async def _added(service: Service, path: str, body: Body, mode: int | None) -> Stat:
     attempts = service.attempts()
-    async with service.turn(path), aclosing(Parts(body)) as parts:
+    async with service.adding.taken(path), aclosing(Parts(body)) as parts:
         while True:
             await parts.begin()
             adding = _Adding(path, parts, mode)

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from storeroom.contracts.errors import ConfigError, StorageError
 from storeroom.contracts.loops import PerLoop
+from storeroom.contracts.turns import PathTurns
 from storeroom.drivers._ftp.account import Account
 from storeroom.drivers._ftp.connecting import connected, context_of
 from storeroom.drivers._ftp.control import Control
@@ -63,7 +63,7 @@ class Service:
         self.pool_size = pool_size
         self._retries = retries
         self._pools: PerLoop[Pool] = PerLoop(self._pool)
-        self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+        self.adding = PathTurns()  # what is added at once, some servers write over one another
 
     def attempts(self) -> Attempts:
         """A fresh count."""
@@ -87,14 +87,6 @@ class Service:
             yield
         finally:
             _sending.reset(token)
-
-    def turn(self, path: str, /) -> asyncio.Lock:
-        """Whoever adds to a file holds this: what is added at once, some servers write over one another."""
-        key = (id(asyncio.get_running_loop()), path)
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.Lock()
-        return turn
 
     async def run(self, work: Callable[[Control], Awaitable[T]], use: Use = "short", /) -> T:
         """What the work over a connection returns; it is done again where a connection is lost."""

@@ -14,6 +14,7 @@ from storeroom.layers._compression.format import Format, Packer
 from storeroom.layers._compression.kinds import is_compressed
 from storeroom.layers._compression.marks import MOST, SMALLEST, Mark
 from storeroom.layers._compression.table import Tabled
+from storeroom.layers._together import ended
 
 __all__ = ["Packed", "Way", "packed_whole"]
 
@@ -145,7 +146,7 @@ class Packed:
                 waiting.popleft()
                 yield ready
         finally:
-            await _ended([frame for _, frame in waiting])
+            await ended(*(frame for _, frame in waiting))
 
 
 async def _blocks(body: Body, size: int) -> AsyncGenerator[Piece]:
@@ -168,20 +169,3 @@ def _begun(
     future: asyncio.Future[tuple[bytes, int]] = asyncio.get_running_loop().create_future()
     future.set_result(done)
     return future
-
-
-async def _ended(works: "list[asyncio.Future[tuple[bytes, int]]]") -> None:
-    """Take back what is under way, and wait for what cannot be, through further cancellations."""
-    again: asyncio.CancelledError | None = None
-    for work in works:
-        work.cancel()
-    while not all(work.done() for work in works):
-        try:
-            await asyncio.wait(works)
-        except asyncio.CancelledError as error:
-            again = error
-    for work in works:
-        if not work.cancelled():
-            work.exception()
-    if again is not None:
-        raise again

@@ -9,9 +9,9 @@ from typing import Final
 from storeroom.contracts import threads
 from storeroom.contracts.errors import ConfigError, Corrupted
 from storeroom.contracts.extras import extra
+from storeroom.contracts.turns import Turns
 from storeroom.layers._encryption.lock import Key, Mark, check_of
 from storeroom.layers._encryption.secret import Secret
-from storeroom.layers._turns import Turns
 
 with extra("encryption", "cryptography"):
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -23,6 +23,7 @@ from storeroom.files.carrying import carried
 from storeroom.layers._encryption.lock import read_header
 from storeroom.layers._encryption.moving import TRIES, change, facts, looked
 from storeroom.layers._encryption.vault import Found, Vault, with_entry_of
+from storeroom.layers._together import ended
 
 __all__ = ["Rotated", "described", "each_in_order", "key_id", "paths_in", "rotated"]
 
@@ -121,17 +122,7 @@ async def each_in_order(
             yield await running[0]
             del running[0]
     finally:
-        for one in running:
-            one.add_done_callback(_heard)
-            one.cancel()
-        if running:
-            await asyncio.wait(running)
-
-
-def _heard(one: "asyncio.Future[T]") -> None:
-    """What else failed is news to nobody."""
-    if not one.cancelled():
-        one.exception()
+        await ended(*running)
 
 
 async def _is_done(vault: Vault, found: Found, path: str, *, rewrite: bool) -> bool:

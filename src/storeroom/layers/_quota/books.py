@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 from storeroom.contracts.paths import inside
-from storeroom.layers._turns import Turns
+from storeroom.contracts.turns import Turns
 
 __all__ = ["Books", "Change", "Region"]
 

@@ -48,6 +48,7 @@ from storeroom.contracts.errors import (
     Unsupported,
 )
 from storeroom.contracts.source import Source
+from storeroom.contracts.turns import Turns
 from storeroom.contracts.values import (
     ANY,
     DEEP,
@@ -63,7 +64,6 @@ from storeroom.contracts.values import (
 )
 from storeroom.layers._base import Layer
 from storeroom.layers._quota.books import Books, Change, Region
-from storeroom.layers._turns import Turns
 
 __all__ = ["Counted"]
 

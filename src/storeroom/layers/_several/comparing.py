@@ -21,7 +21,7 @@ from storeroom.files._verb import checked_folder
 from storeroom.files.facts import digested
 from storeroom.layers._several.mending import mend
 from storeroom.layers._several.replicated import Replicated
-from storeroom.layers._several.together import together
+from storeroom.layers._together import together
 
 __all__ = ["Compared"]
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from storeroom.contracts.driver import StorageDriver
 from storeroom.contracts.errors import ConfigError, NotFound, StorageError
+from storeroom.contracts.turns import PathTurns
 from storeroom.contracts.values import Stat
-from storeroom.layers._path_turns import PathTurns
 from storeroom.layers._several.change import nobody
 from storeroom.layers._several.ledger import Ledger
 from storeroom.layers._several.mending import is_younger, mend, mend_folder

@@ -23,7 +23,7 @@ from storeroom.layers._several.change import Change, Work
 from storeroom.layers._several.mending import mend
 from storeroom.layers._several.reading import Reading
 from storeroom.layers._several.tee import Tee
-from storeroom.layers._several.together import ended
+from storeroom.layers._together import ended
 
 __all__ = ["Replicas"]
 

@@ -26,7 +26,7 @@ from storeroom.layers._places import met
 from storeroom.layers._several.errands import Errands
 from storeroom.layers._several.health import Health
 from storeroom.layers._several.taking import Taking
-from storeroom.layers._several.together import through
+from storeroom.layers._together import through
 
 __all__ = ["SILENT", "Several", "common"]
 

@@ -26,11 +26,17 @@ async def through(calls: Iterable[Awaitable[object]], /) -> None:
 
 
 async def ended(*tasks: "asyncio.Future[Any]") -> None:
-    """Stop tasks, and wait until they have."""
+    """Stop tasks, and wait until they have, also through further cancellations; what else failed is no news."""
+    again: asyncio.CancelledError | None = None
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    while not all(task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as error:
+            again = error
     for task in tasks:
         if not task.cancelled():
             task.exception()
+    if again is not None:
+        raise again
